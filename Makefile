@@ -1,0 +1,48 @@
+# Two commands on a fresh machine with Python 3.11 and make: `make nightly` and `make test`.
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: nightly test ui check bench clean format suites
+
+nightly: $(READY)
+	$(BIN)/ccg nightly
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+ui: $(READY)
+	$(BIN)/ccg ui
+
+# Is what stands in the landing folder recognised, and would it load?
+check: $(READY)
+	find $${CCG_RAW:-raw} -type f ! -name '.*' ! -name '*.md' -print0 | xargs -0 $(BIN)/ccg check
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench
+
+# The standards suites, written anew from the catalogue.
+suites: $(READY)
+	$(BIN)/python -m ccg_pipeline.checks.standards
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found on PATH."; exit 1; }
+	$(PYTHON) -m venv .venv
+	if command -v uv >/dev/null; then \
+		uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(READY)
+
+clean:
+	rm -rf .venv var

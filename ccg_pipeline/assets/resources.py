@@ -1,0 +1,51 @@
+"""What the assets share: the settings of the installation, and the right to write for the length of a run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+from packaging.version import Version
+
+from ccg_pipeline import warehouse
+from ccg_pipeline.settings import Settings
+
+log = logging.getLogger("ccg")
+
+
+class Installation(dg.ConfigurableResource):
+    """Landing folder and home of the run; holds the write lock of the warehouse until the run ends."""
+
+    raw: str
+    home: str
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_environment(self.raw, self.home)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Installation]:
+        self.settings.export_environment()
+        with warehouse.sole_writer(self.settings.warehouse):
+            yield self
+
+
+class Dbt(DbtCliResource):
+    """dbt as installed beside this Python.
+
+    dagster-dbt asks ``dbt --version`` before each command, which costs seconds and asks the package index for news;
+    the installed version is known without.
+    """
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return Version(importlib.metadata.version("dbt-core"))
+
+
+def progress(message: str) -> None:
+    log.info(message)

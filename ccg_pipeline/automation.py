@@ -1,0 +1,55 @@
+"""When the job runs: at night, and, where switched on, when files arrive."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from ccg_pipeline.landing.files import LandingError, scan
+from ccg_pipeline.nights import landing_fingerprint
+from ccg_pipeline.settings import Settings
+
+# A file modified more recently than this may still be on its way.
+_SETTLED_AFTER = timedelta(minutes=2)
+
+nightly_job = dg.define_asset_job(
+    "nightly",
+    selection=dg.AssetSelection.all(),
+    description="Landing folder to publication: receive, load, check, build, judge, publish.",
+    executor_def=dg.in_process_executor,
+)
+
+nightly_schedule = dg.ScheduleDefinition(
+    name="nightly_at_two",
+    job=nightly_job,
+    cron_schedule="0 2 * * *",
+    execution_timezone="Europe/London",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night at two, by the clock in London.",
+)
+
+
+def build_landing_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Starts the job when files in the landing folder changed and have settled; off until switched on."""
+
+    @dg.sensor(
+        name="landing_folder",
+        job=nightly_job,
+        minimum_interval_seconds=120,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Runs the nightly job when files have arrived in the landing folder and have settled.",
+    )
+    def landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        try:
+            files, _ = scan(settings.raw)
+        except LandingError as error:
+            return dg.SkipReason(str(error))
+        now = datetime.now(UTC).replace(tzinfo=None)
+        if any(now - file.modified_at < _SETTLED_AFTER for file in files):
+            return dg.SkipReason("a file was modified within the last two minutes: waiting for it to settle")
+        fingerprint = landing_fingerprint(files)
+        if fingerprint == context.cursor:
+            return dg.SkipReason("nothing changed in the landing folder")
+        context.update_cursor(fingerprint)
+        return dg.RunRequest(run_key=fingerprint)
+
+    return landing_folder

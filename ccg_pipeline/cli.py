@@ -1,0 +1,236 @@
+"""The entrance for people: the ``ccg`` command.
+
+Exit codes: 0 done · 1 failed, nothing published · 2 usage · 3 done, but files stand (or would stand) in quarantine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from ccg_pipeline.settings import PROJECT_ROOT, Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ccg", description="NHS commissioning performance: published extracts in, flagged indicators out."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    nightly = commands.add_parser("nightly", help="the whole job: receive, load, check, build, judge, publish")
+    nightly.add_argument("--raw", metavar="DIR", help="landing folder (else $CCG_RAW, else ./raw)")
+    nightly.set_defaults(command=_nightly)
+
+    status = commands.add_parser("status", help="last run, what is published, what stands in quarantine")
+    status.set_defaults(command=_status)
+
+    check = commands.add_parser("check", help="say what files are and whether they would load, without loading")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check.set_defaults(command=_check)
+
+    indicators = commands.add_parser("indicators", help="indicator values beside their standards")
+    indicators.add_argument("--org", metavar="CODE", help="organisation, such as 06N, RWG, QM7 or ENG")
+    indicators.add_argument("--period", type=_month, metavar="YYYY-MM", help="month (else each one's latest)")
+    indicators.add_argument("--indicator", metavar="ID", help="such as CANCER_62D_GP")
+    indicators.add_argument("--set", dest="indicator_set", metavar="NAME", help="such as constitution")
+    indicators.add_argument("--format", default="table", choices=("table", "csv", "json", "xlsx"))
+    indicators.add_argument("--out", type=Path, metavar="FILE", help="write to a file (needed for xlsx)")
+    indicators.set_defaults(command=_indicators)
+
+    sample = commands.add_parser("sample", help="write a small landing folder of sample extracts")
+    sample.add_argument("folder", type=Path, metavar="DIR")
+    sample.set_defaults(command=_sample)
+
+    ui = commands.add_parser("ui", help="the Dagster UI, schedule and sensor, on this machine alone")
+    ui.add_argument("--port", type=int, default=3000)
+    ui.set_defaults(command=_ui)
+
+    for command in (nightly, status, indicators, ui):
+        command.add_argument("--home", metavar="DIR", help="home folder (else $CCG_HOME, else ./var)")
+    return parser
+
+
+def _nightly(options: argparse.Namespace) -> int:
+    from ccg_pipeline import nightly
+    from ccg_pipeline.landing.files import LandingError
+    from ccg_pipeline.publication.summary import in_words
+    from ccg_pipeline.warehouse import WarehouseBusyError
+
+    settings = Settings.from_environment(options.raw, options.home)
+    print(f"ccg nightly: {settings.raw} -> {settings.published}", flush=True)
+    out = sys.stdout
+    try:
+        night = nightly.run(settings, lambda message: print(f"  {message}", file=out, flush=True))
+    except LandingError as error:
+        return _usage(str(error))
+    except WarehouseBusyError as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
+    print()
+    if night.summary:
+        print("\n".join(in_words(night.summary)))
+    _print_quarantine(night.quarantine)
+    if night.ignored:
+        print(f"\nIgnored, as they cannot be data: {night.ignored} files")
+    for failure in night.failures:
+        print(f"\nfailed: {failure}", file=sys.stderr)
+    print(f"\nSeconds: {', '.join(f'{stage} {seconds}' for stage, seconds in night.seconds.items())}")
+    if night.outcome == nightly.FAILED:
+        kept = "the last publication stays as it was" if settings.published.exists() else "nothing is published"
+        print(f"Failed: {kept}. The whole log is in {night.log}", file=sys.stderr)
+    elif night.outcome == nightly.NOTHING_NEW:
+        print(f"Nothing new: published as before in {settings.published}")
+    else:
+        print(f"Published: {settings.published}")
+    return night.exit_code
+
+
+def _print_quarantine(quarantine: Sequence[tuple[str, str]]) -> None:
+    if quarantine:
+        print(f"\nIn quarantine: {len(quarantine)} files of the landing folder, not loaded")
+        for name, reason in quarantine:
+            print(f"  {name}\n      {reason}")
+
+
+def _status(options: argparse.Namespace) -> int:
+    from ccg_pipeline import nights, warehouse
+    from ccg_pipeline.landing.loading import standing_in_quarantine
+    from ccg_pipeline.publication.summary import in_words, summarise
+
+    settings = Settings.from_environment(None, options.home)
+    last = nights.last_run(settings)
+    if last:
+        print(f"Last run: {last['finished_at']}, {last['outcome']}, {last['seconds']['all']} s")
+        for failure in last["failures"]:
+            print(f"  failed: {failure}")
+    else:
+        print("Last run: none yet")
+    if not settings.published.exists():
+        print(f"Published: nothing yet in {settings.home} (run: ccg nightly)")
+        return 1
+    with warehouse.reading(settings.published) as con:
+        print(f"Published: {settings.published}\n")
+        print("\n".join(in_words(summarise(con))))
+        _print_quarantine(standing_in_quarantine(con))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from ccg_pipeline.extracts.contract import ExtractError
+    from ccg_pipeline.landing.loading import read_extract
+
+    missing = [str(f) for f in options.files if not f.is_file()]
+    if missing:
+        return _usage(f"no such file: {', '.join(missing)}")
+    refused = 0
+    for path in options.files:
+        try:
+            extract = read_extract(path, path.name)
+        except ExtractError as error:
+            refused += 1
+            print(f"{path}: would be quarantined\n    {error}")
+            continue
+        published = f", published {extract.published_on}" if extract.published_on else ""
+        print(
+            f"{path}: {extract.dataset}, layout {extract.layout}, {extract.period_start} to {extract.period_end}, "
+            f"edition {extract.edition}{published}, {extract.rows.height:,} rows"
+        )
+        for caveat in extract.caveats:
+            print(f"    {caveat}")
+    return 3 if refused else 0
+
+
+def _indicators(options: argparse.Namespace) -> int:
+    from ccg_pipeline import warehouse
+    from ccg_pipeline.publication import indicators
+
+    settings = Settings.from_environment(None, options.home)
+    if options.format == "xlsx" and options.out is None:
+        return _usage("--format xlsx needs --out FILE")
+    if not settings.published.exists():
+        print(f"nothing is published in {settings.home} yet: run ccg nightly first", file=sys.stderr)
+        return 1
+    selection = indicators.Selection(options.org, options.period, options.indicator, options.indicator_set)
+    with warehouse.reading(settings.published) as con:
+        try:
+            rows = indicators.select(con, selection)
+        except indicators.UnknownNameError as error:
+            return _usage(str(error))
+    if not rows:
+        print("no values are published for that selection", file=sys.stderr)
+    if options.format == "xlsx":
+        indicators.write_xlsx(rows, options.out)
+    elif options.out:
+        options.out.write_text(indicators.render(rows, options.format), encoding="utf-8")
+    elif rows or options.format != "table":
+        print(indicators.render(rows, options.format), end="")
+    return 0
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from ccg_pipeline.sample import write_sample
+
+    if options.folder.is_dir() and any(options.folder.iterdir()):
+        return _usage(f"{options.folder} is not empty: name a new folder")
+    written = write_sample(options.folder)
+    print(f"{len(written)} files written to {options.folder}")
+    return 0
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from ccg_pipeline.nightly import prepare_home
+
+    settings = Settings.from_environment(None, options.home)
+    prepare_home(settings)
+    command = [
+        str(Path(sys.executable).parent / "dagster"),
+        "dev",
+        "-w",
+        str(PROJECT_ROOT / "workspace.yaml"),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(options.port),
+    ]
+    try:
+        return subprocess.run(command, cwd=PROJECT_ROOT).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def _month(text: str) -> date:
+    found = re.fullmatch(r"(20\d\d)-(0[1-9]|1[0-2])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a month such as 2019-05")
+    return date(int(found[1]), int(found[2]), 1)
+
+
+def _usage(message: str) -> int:
+    print(f"ccg: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The entrance for Dagster: all assets, checks, the job, its schedule and its sensor.
+
+``dagster dev -w workspace.yaml`` and ``ccg nightly`` run what `build_defs` gives, and nothing else.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from ccg_pipeline.assets import dbt, extracts, publication
+from ccg_pipeline.assets.resources import Installation
+from ccg_pipeline.automation import build_landing_sensor, nightly_job, nightly_schedule
+from ccg_pipeline.checks.asset_checks import build_quality_checks, build_standards_asset
+from ccg_pipeline.settings import Settings
+
+
+def build_defs(settings: Settings) -> dg.Definitions:
+    """The definitions for one installation; pure but for dbt's manifest, parsed under home where it is stale."""
+    return dg.Definitions(
+        assets=[
+            *extracts.build_assets(),
+            dbt.build_assets(settings),
+            build_standards_asset(settings),
+            publication.publication,
+        ],
+        asset_checks=build_quality_checks(settings),
+        jobs=[nightly_job],
+        schedules=[nightly_schedule],
+        sensors=[build_landing_sensor(settings)],
+        resources={
+            "installation": Installation(raw=str(settings.raw), home=str(settings.home)),
+            "dbt": dbt.build_resource(settings),
+        },
+        # One process a run: dbt and the checks take turns at the one file, and start-up is paid once.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What a Dagster code location loads: the installation that the environment names."""
+    settings = Settings.from_environment()
+    settings.export_environment()
+    return build_defs(settings)

@@ -1,0 +1,137 @@
+"""Provider activity: hospital episode statistics for monthly activity recording (HES MAR) of NHS Digital.
+
+One row a month and organisation: England, regions, CCGs and providers. Counts below England are rounded to 5
+and small ones are suppressed (``*``), so that parts do not add to totals and no addition is checked.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ccg_pipeline.extracts.contract import (
+    Column,
+    Coverage,
+    Extract,
+    ExtractError,
+    Schema,
+    no_repeats,
+    typed,
+)
+from ccg_pipeline.extracts.periods import parse_month
+from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.extracts.spreadsheet import read_delimited
+
+name = "activity"
+
+_GROUPS = (("acute", "Specific acute specialties"), ("all", "All specialties"))
+_KINDS = (
+    ("ordinary_elective_admissions", "Ordinary Elective"),
+    ("daycase_elective_admissions", "Daycase Elective"),
+    ("elective_admissions", "Elective total"),
+    ("nonelective_admissions", "Non-Elective"),
+    ("first_attendances_gp_referral", "First attendances seen - GP referrals"),
+    ("first_attendances_other_referral", "First attendances seen - other referrals"),
+    ("first_attendances", "First attendances seen total"),
+    ("first_attendances_dna", "First attendances DNA"),
+    ("subsequent_attendances", "Subsequent attendances seen"),
+    ("subsequent_attendances_dna", "Subsequent attendances DNA"),
+)
+MEASURES = tuple(
+    Column(f"{group}_{kind}", (f"{group_heading}: {kind_heading}",), "count", suppressible=True)
+    for group, group_heading in _GROUPS
+    for kind, kind_heading in _KINDS
+)
+_IDENTITY = (
+    Column("financial_year", ("Financial Year",)),
+    Column("reporting_period", ("Reporting Period",)),
+    Column("activity_month", ("Activity Month",)),
+    Column("breakdown", ("Organisation breakdown",)),
+    Column("org_code", ("Org Code",)),
+    Column("org_name", ("Org Name",)),
+    Column("region_code", ("Region Code",)),
+    Column("region_name", ("Region Name",)),
+)
+COLUMNS = (*_IDENTITY, *MEASURES)
+_BREAKDOWNS = {
+    "National": "england",
+    "Region of CCG": "commissioner_region",
+    "Region of Provider": "provider_region",
+    "CCG": "commissioner",
+    "Provider": "provider",
+}
+
+schema: Schema = {
+    "source_sheet": pl.String,
+    "source_row": pl.Int64,
+    "period_start": pl.Date,
+    "reporting_period": pl.Int64,
+    "breakdown": pl.String,
+    "org_code": pl.String,
+    "org_name": pl.String,
+    "region_code": pl.String,
+    "region_name": pl.String,
+    "suppressed_measures": pl.List(pl.String),
+    **{c.name: pl.Int64 for c in MEASURES},
+}
+
+
+def recognise(source: Source) -> float:
+    """By organisation breakdown beside activity of the specific acute specialties."""
+    if source.header_line(["Activity Month", "Organisation breakdown", MEASURES[2].headings[0]]) is not None:
+        return 1.0
+    return 0.6 if source.header_line(["Activity Month", "Organisation breakdown"]) is not None else 0.0
+
+
+def read(source: Source) -> Extract:
+    """The months of one financial year, by organisation; a suppressed count is absent and named as such."""
+    header = source.header_line(["Activity Month", "Organisation breakdown"])
+    assert header is not None
+    frame = typed(read_delimited(source, header, COLUMNS), COLUMNS, "the file", suppression="*")
+    unknown = frame.filter(~pl.col("breakdown").is_in(list(_BREAKDOWNS)) | pl.col("breakdown").is_null())
+    if unknown.height:
+        first = unknown.row(0, named=True)
+        raise ExtractError(
+            f"row {first['source_row']}: organisation breakdown {first['breakdown']!r} is not one of "
+            f"{', '.join(_BREAKDOWNS)}."
+        )
+    months = {text: parse_month(text) for text in frame["activity_month"].unique()}
+    if unread := [text for text, month in months.items() if month is None]:
+        raise ExtractError(f"column 'Activity Month': no month can be read from {unread[0]!r}.")
+    frame = frame.with_columns(
+        pl.lit(None, pl.String).alias("source_sheet"),
+        pl.col("activity_month").replace_strict(months, return_dtype=pl.Date).alias("period_start"),
+        pl.col("breakdown").replace_strict(_BREAKDOWNS),
+        pl.col("reporting_period").cast(pl.Int64, strict=False),
+    )
+    _months_of_year(frame)
+    no_repeats(frame, ["period_start", "breakdown", "org_code", "region_code"], "the file")
+    _no_blanks(frame)
+    rows = frame.select(pl.col(c).cast(t) for c, t in schema.items())
+    coverage = tuple(
+        Coverage(view, "all", month)
+        for view in ("england", "commissioner", "provider")
+        for month in sorted(rows.filter(pl.col("breakdown") == view)["period_start"].unique())
+    )
+    if not coverage:
+        raise ExtractError("the file has no rows for England, CCGs or providers.")
+    return Extract(name, "hes_mar_csv", rows, coverage)
+
+
+def _months_of_year(frame: pl.DataFrame) -> None:
+    """A month outside the financial year of its row is a mistyped month or year."""
+    starts = pl.col("period_start").dt.offset_by("-3mo").dt.year().cast(pl.String)
+    stray = frame.filter(starts != pl.col("financial_year").str.slice(0, 4))
+    if stray.height:
+        first = stray.row(0, named=True)
+        raise ExtractError(
+            f"row {first['source_row']}: {first['activity_month']} is not a month of {first['financial_year']}."
+        )
+
+
+def _no_blanks(frame: pl.DataFrame) -> None:
+    for column in MEASURES:
+        blank = frame.filter(pl.col(column.name).is_null() & ~pl.col("suppressed_measures").list.contains(column.name))
+        if blank.height:
+            raise ExtractError(
+                f"row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a count or '*'."
+            )

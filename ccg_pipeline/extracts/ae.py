@@ -1,0 +1,168 @@
+"""A&E attendances and emergency admissions: the monthly provider CSV of NHS England.
+
+One row a provider and a month, then the file's own total. Layouts: to March 2020 (``Number of ...``), April to
+July 2020 (shorter headings), from August 2020 (attendances by booked appointment come in the middle).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ccg_pipeline.extracts.contract import (
+    Column,
+    Coverage,
+    Extract,
+    ExtractError,
+    Schema,
+    adds_up,
+    no_repeats,
+    one_month,
+    typed,
+)
+from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.extracts.spreadsheet import read_delimited
+
+name = "ae"
+
+_MEASURES = (
+    Column("attendances_type1", ("A&E attendances Type 1", "Number of A&E attendances Type 1"), "count"),
+    Column("attendances_type2", ("A&E attendances Type 2", "Number of A&E attendances Type 2"), "count"),
+    Column(
+        "attendances_other",
+        (
+            "A&E attendances Other A&E Department",
+            "Number of A&E attendances Other A&E Department",
+            "A&E attendances Other Department",
+        ),
+        "count",
+    ),
+    Column("over_4hrs_type1", ("Attendances over 4hrs Type 1", "Number of attendances over 4hrs Type 1"), "count"),
+    Column("over_4hrs_type2", ("Attendances over 4hrs Type 2", "Number of attendances over 4hrs Type 2"), "count"),
+    Column(
+        "over_4hrs_other",
+        (
+            "Attendances over 4hrs Other Department",
+            "Attendances over 4hrs Other A&E Department",
+            "Number of attendances over 4hrs Other A&E Department",
+            "Number of attendances over 4hrs Other Department",
+        ),
+        "count",
+    ),
+    Column(
+        "waits_4_to_12hrs_from_dta",
+        (
+            "Patients who have waited 4-12 hs from DTA to admission",
+            "Patients who have waited 4-12 hrs from DTA to admission",
+        ),
+        "count",
+    ),
+    Column(
+        "waits_over_12hrs_from_dta",
+        (
+            "Patients who have waited 12+ hrs from DTA to admission",
+            "Patients who have waited 12+ hs from DTA to admission",
+        ),
+        "count",
+    ),
+    Column("emergency_admissions_type1", ("Emergency admissions via A&E - Type 1",), "count"),
+    Column("emergency_admissions_type2", ("Emergency admissions via A&E - Type 2",), "count"),
+    Column("emergency_admissions_other", ("Emergency admissions via A&E - Other A&E department",), "count"),
+    Column("other_emergency_admissions", ("Other emergency admissions",), "count"),
+)
+_BOOKED = tuple(
+    Column(f"{measure}_booked_{kind}", (f"{heading} Booked Appointments {ending}",), "count", required=False)
+    for measure, heading in (("attendances", "A&E attendances"), ("over_4hrs", "Attendances over 4hrs"))
+    for kind, ending in (("type1", "Type 1"), ("type2", "Type 2"), ("other", "Other Department"))
+)
+_IDENTITY = (
+    Column("period", ("Period",)),
+    Column("org_code", ("Org Code",)),
+    Column("parent_org_name", ("Parent Org",)),
+    Column("org_name", ("Org name",)),
+)
+COLUMNS = (*_IDENTITY, *_MEASURES, *_BOOKED)
+
+schema: Schema = {
+    "source_sheet": pl.String,
+    "source_row": pl.Int64,
+    "period_start": pl.Date,
+    "org_code": pl.String,
+    "org_name": pl.String,
+    "parent_org_name": pl.String,
+    "is_total": pl.Boolean,
+    **{c.name: pl.Int64 for c in (*_MEASURES, *_BOOKED)},
+}
+
+
+def recognise(source: Source) -> float:
+    """By the columns of type 1 attendances beside an organisation code."""
+    for attendances in _MEASURES[0].headings:
+        if source.header_line(["Period", "Org Code", attendances]) is not None:
+            return 1.0
+    if source.header_line(["Period", "Org Code", "Parent Org", "Org name"]) is not None:
+        return 0.6
+    return 0.0
+
+
+def read(source: Source) -> Extract:
+    """One month of providers and the total row; every count proved to add to the total."""
+    header = source.header_line(["Period", "Org Code"])
+    assert header is not None
+    frame = read_delimited(source, header, COLUMNS)
+    measures = [c for c in (*_MEASURES, *_BOOKED) if c.name in frame.columns]
+    booked = [c for c in measures if c in _BOOKED]
+    if booked and len(booked) != len(_BOOKED):
+        missing = [c.headings[0] for c in _BOOKED if c not in booked]
+        raise ExtractError(f"row {header + 1}: booked appointments are there without {', '.join(map(repr, missing))}.")
+    frame = typed(frame, COLUMNS, "the file")
+    # Older total rows have no codes; later ones say TOTAL, or Total, in every identifying column.
+    is_total = (
+        pl.col("org_name").str.to_lowercase().eq("total")
+        & (pl.col("org_code").is_null() | pl.col("org_code").str.to_lowercase().eq("total"))
+    ).fill_null(False)
+    frame = frame.with_columns(is_total.alias("is_total"))
+    totals, providers = frame.filter("is_total"), frame.filter(~pl.col("is_total"))
+    if totals.height != 1:
+        raise ExtractError(
+            f"the file has {totals.height} rows named TOTAL, expected one: it may be cut off. Fetch it again."
+        )
+    _whole_rows(providers, measures)
+    no_repeats(providers, ["org_code"], "the file")
+    adds_up(providers, totals, [], measures, "the file", "the row TOTAL")
+    month = one_month(providers["period"].to_list(), "column 'Period'")
+    for over, seen in (("over_4hrs", "attendances"),):
+        for kind in ("type1", "type2", "other"):
+            _not_above(providers, f"{over}_{kind}", f"{seen}_{kind}")
+            if booked:
+                _not_above(providers, f"{over}_booked_{kind}", f"{seen}_booked_{kind}")
+    layout = "ae_from_2020_08" if booked else "ae_to_2020_03" if _is_early(source, header) else "ae_2020_04_to_2020_07"
+    rows = frame.with_columns(
+        pl.lit(None, pl.String).alias("source_sheet"),
+        pl.lit(month).alias("period_start"),
+        *(pl.lit(None, pl.Int64).alias(c.name) for c in _BOOKED if c.name not in frame.columns),
+    ).select(pl.col(c).cast(t) for c, t in schema.items())
+    return Extract(name, layout, rows, (Coverage("provider", "all", month),))
+
+
+def _is_early(source: Source, header: int) -> bool:
+    return any(h.strip().lower().startswith("number of") for h in source.first_lines[header])
+
+
+def _whole_rows(providers: pl.DataFrame, measures: list[Column]) -> None:
+    for column in (*_IDENTITY[:2], _IDENTITY[3], *measures):
+        absent = providers.filter(pl.col(column.name).is_null())
+        if absent.height:
+            raise ExtractError(
+                f"row {absent['source_row'][0]}, column {column.headings[0]!r}: blank, expected a value in every row "
+                "(a provider with none reports 0). Ask the publisher or fetch the file again."
+            )
+
+
+def _not_above(providers: pl.DataFrame, part: str, whole: str) -> None:
+    above = providers.filter(pl.col(part) > pl.col(whole))
+    if above.height:
+        first = above.row(0, named=True)
+        raise ExtractError(
+            f"row {first['source_row']} ({first['org_code']}): {first[part]} attendances over four hours "
+            f"({part}) of {first[whole]} ({whole}); a part cannot exceed its whole. Ask the publisher."
+        )

@@ -1,0 +1,256 @@
+"""What every dataset promises about its files, and the words in which a broken promise is told.
+
+Belongs here: the shapes that datasets share (`Dataset`, `Extract`, `Column`), the matching of headings by
+name, the reading of cells as counts, and the proof that rows add to a file's own total. Does not belong
+here: anything about one dataset, and anything about where rows go (`ccg_pipeline.landing`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from ccg_pipeline.extracts.source import Source
+
+EDITIONS = ("unknown", "provisional", "revised", "final")
+Schema = dict[str, "pl.DataType | type[pl.DataType]"]
+
+
+class ExtractError(Exception):
+    """A file that must not be loaded. The text is for the analyst who dropped it.
+
+    It says where (sheet, row, column), what was found, what was expected and what to do.
+    """
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """One slice of a publication that an extract holds: the unit in which editions replace each other.
+
+    ``view`` is whose figures they are (``commissioner`` or ``provider``), ``part`` the piece of the dataset
+    (an RTT part, a cancer standard, or ``all``), ``period_start`` the month.
+    """
+
+    view: str
+    part: str
+    period_start: date
+
+
+@dataclass(frozen=True)
+class Extract:
+    """One file, read and proved against its contract, not yet in the warehouse.
+
+    ``rows`` has the columns of `Dataset.schema`: ``source_sheet``, ``source_row`` (1-based, as a
+    spreadsheet or text editor counts), ``period_start``, then the dataset's own. ``caveats`` are facts that
+    the file states about itself (a trust that did not submit) and that totals must carry.
+    """
+
+    dataset: str
+    layout: str
+    rows: pl.DataFrame
+    coverage: tuple[Coverage, ...]
+    edition: str = "unknown"
+    published_on: date | None = None
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def period_start(self) -> date:
+        return min(c.period_start for c in self.coverage)
+
+    @property
+    def period_end(self) -> date:
+        from ccg_pipeline.extracts.periods import month_end
+
+        return month_end(max(c.period_start for c in self.coverage))
+
+
+class Dataset(Protocol):
+    """What a module in `ccg_pipeline.extracts` offers for its dataset."""
+
+    name: str
+    schema: Schema
+
+    def recognise(self, source: Source) -> float:
+        """How surely the content is this dataset's, from 0 (not at all) to 1; never looks at the name."""
+        ...
+
+    def read(self, source: Source) -> Extract:
+        """The rows of the file. Raises `ExtractError` where it breaks the contract."""
+        ...
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a layout: our name for it, and every heading under which it has been published.
+
+    ``kind`` is ``text``, ``count`` (whole, not negative; blank is absent) or ``decimal``.
+    """
+
+    name: str
+    headings: tuple[str, ...]
+    kind: str = "text"
+    required: bool = True
+    suppressible: bool = field(default=False, kw_only=True)
+
+
+def normalise(heading: str | None) -> str:
+    """A heading as it is compared: without byte-order mark, stray or doubled spaces, and case."""
+    return re.sub(r"\s+", " ", (heading or "").replace("\ufeff", "").replace("\xa0", " ")).strip().casefold()
+
+
+def match_headings(found: Sequence[str | None], columns: Sequence[Column], where: str) -> dict[str, int]:
+    """The position of each column, by its heading.
+
+    Blank headings are passed over (their cells must be empty: `only_empty` checks). Raises `ExtractError`
+    that names every heading that is unknown, missing or repeated.
+    """
+    known = {normalise(h): c.name for c in columns for h in c.headings}
+    positions: dict[str, int] = {}
+    unknown, repeated = [], []
+    for position, heading in enumerate(found):
+        if not normalise(heading):
+            continue
+        name = known.get(normalise(heading))
+        if name is None:
+            unknown.append(str(heading).strip())
+        elif name in positions:
+            repeated.append(str(heading).strip())
+        else:
+            positions[name] = position
+    missing = [c.headings[0] for c in columns if c.required and c.name not in positions]
+    problems = []
+    for heading in unknown:
+        close = difflib.get_close_matches(normalise(heading), known, n=1)
+        problems.append(f"unknown heading {heading!r}" + (f" (nearest known: {close[0]!r})" if close else ""))
+    problems += [f"heading {h!r} missing" for h in missing]
+    problems += [f"heading {h!r} appears twice" for h in repeated]
+    if problems:
+        raise ExtractError(
+            f"{where}: {'; '.join(problems)}. Check that the file is as published; a new layout is added in "
+            "ccg_pipeline/extracts."
+        )
+    return positions
+
+
+_WHOLE = r"^\d+(?:\.0+)?$"
+_DECIMAL = r"^-?\d+(?:\.\d+)?(?:[eE]-?\d+)?$"
+
+
+def typed(frame: pl.DataFrame, columns: Iterable[Column], where: str, suppression: str | None = None) -> pl.DataFrame:
+    """Text cells turned into the kinds of their columns, with ``source_row`` kept.
+
+    A blank count is absent (null), never zero. Where ``suppression`` is the publisher's mark (``*``) and a
+    column may carry it, the cell becomes null and the column's name joins the row's list
+    ``suppressed_measures``. Raises `ExtractError` naming row, column and content of the first bad cell.
+    """
+    columns = [c for c in columns if c.name in frame.columns]
+    if suppression is not None:
+        may_be = [c.name for c in columns if c.suppressible]
+        frame = frame.with_columns(
+            pl.concat_list(pl.when(pl.col(name) == suppression).then(pl.lit(name)) for name in may_be)
+            .list.drop_nulls()
+            .alias("suppressed_measures")
+        ).with_columns(
+            pl.when(pl.col(name) == suppression).then(None).otherwise(pl.col(name)).alias(name) for name in may_be
+        )
+    for column in columns:
+        value = pl.col(column.name)
+        if column.kind == "text":
+            continue
+        pattern, meaning = (
+            (_WHOLE, "a whole number, not negative") if column.kind == "count" else (_DECIMAL, "a number")
+        )
+        bad = frame.filter(value.is_not_null() & ~value.str.contains(pattern))
+        if bad.height:
+            first = bad.row(0, named=True)
+            raise ExtractError(
+                f"{where} row {first['source_row']}, column {column.headings[0]!r}: found "
+                f"{first[column.name]!r}, expected {meaning}"
+                + (f" ({bad.height} such cells in the column)" if bad.height > 1 else "")
+                + ". Ask the publisher or correct the copy; the file was not loaded."
+            )
+        cast = value.cast(pl.Float64, strict=False)
+        frame = frame.with_columns(cast.cast(pl.Int64) if column.kind == "count" else cast)
+    return frame
+
+
+def one_month(texts: Iterable[str | None], where: str) -> date:
+    """The single month that all period cells name. Raises `ExtractError` where none or several do."""
+    from ccg_pipeline.extracts.periods import parse_month
+
+    distinct = {t for t in texts if t and t.strip()}
+    months = {parse_month(t) for t in distinct}
+    if not months or None in months:
+        unread = sorted(t for t in distinct if parse_month(t) is None)
+        raise ExtractError(f"{where}: no month can be read from {unread or 'an empty period'!r}.")
+    if len(months) > 1:
+        raise ExtractError(
+            f"{where}: several months in one file ({', '.join(sorted(str(m) for m in months))}), expected one. "
+            "Drop one published file a month."
+        )
+    return next(m for m in months if m)
+
+
+def no_repeats(frame: pl.DataFrame, key: Sequence[str], where: str) -> None:
+    """Raises `ExtractError` where two rows have the same key: a pasted or doubled block."""
+    repeated = frame.filter(pl.struct(key).is_duplicated())
+    if repeated.height:
+        first = repeated.row(0, named=True)
+        rows = repeated.filter(pl.all_horizontal(pl.col(k).eq_missing(pl.lit(first[k])) for k in key))[
+            "source_row"
+        ].to_list()
+        raise ExtractError(
+            f"{where} rows {', '.join(map(str, rows))}: the same "
+            f"{' / '.join(str(first[k]) for k in key)} stands more than once, expected once"
+            + (f" ({repeated.height} rows repeat)" if repeated.height > len(rows) else "")
+            + ". Remove the copy or fetch the file again."
+        )
+
+
+def adds_up(
+    parts: pl.DataFrame,
+    totals: pl.DataFrame,
+    by: Sequence[str],
+    measures: Sequence[Column],
+    where: str,
+    total_name: str,
+) -> None:
+    """The proof that the rows of a file add to its own total.
+
+    ``parts`` and ``totals`` both have the columns ``by`` and ``measures``. Raises `ExtractError` with both
+    figures for the first difference.
+    """
+    names = [m.name for m in measures if m.name in parts.columns and m.name in totals.columns]
+    key = list(by) or ["_all"]
+    if not by:
+        parts, totals = parts.with_columns(_all=pl.lit(0)), totals.with_columns(_all=pl.lit(0))
+    summed = parts.group_by(key).agg(pl.col(names).sum())
+    joined = totals.select(*key, "source_row", *names).join(
+        summed, on=key, how="full", suffix="_of_parts", nulls_equal=True
+    )
+    for measure in measures:
+        if measure.name not in names:
+            continue
+        total, summed_parts = (
+            pl.col(measure.name).fill_null(0),
+            pl.col(f"{measure.name}_of_parts").fill_null(0),
+        )
+        off = joined.filter(total != summed_parts)
+        if off.height:
+            first = off.row(0, named=True)
+            group = " / ".join(
+                str(first[k] if first[k] is not None else first[f"{k}_of_parts"]) for k in key if k != "_all"
+            )
+            raise ExtractError(
+                f"{where} row {first['source_row']}: {total_name}{' of ' + group if group else ''} gives "
+                f"{first[measure.name]} for {measure.headings[0]!r}, its rows add to "
+                f"{first[f'{measure.name}_of_parts']}. The file contradicts itself: fetch it again or ask the "
+                "publisher."
+            )

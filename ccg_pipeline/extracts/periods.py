@@ -1,0 +1,88 @@
+"""Months as the published files write them.
+
+Belongs here: turning the text of a period cell into the first day of its month, and the month arithmetic
+that readers and the sample share. Does not belong here: which period an indicator is judged on (dbt).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+_MONTH_NAME = re.compile(
+    r"\b(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b[\s\-_/,.]*((?:20)?\d\d)(?!\d)(?:\s*[/\-]\s*(\d{2,4})\b)?",
+    re.IGNORECASE,
+)
+_ISO = re.compile(r"^\s*(20\d\d)-(\d\d)(?:-(\d\d))?(?:[ T]00:00(?::00)?(?:\.0+)?)?\s*$")
+_SERIAL = re.compile(r"^\s*([34]\d{4})(?:\.0+)?\s*$")
+_EXCEL_EPOCH = date(1899, 12, 30)
+_DAY_DATE = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?\s+([A-Za-z]{3,9})\s+(20\d\d)")
+
+
+def parse_month(text: str | None) -> date | None:
+    """The month a cell names, as its first day; None where it names none.
+
+    Understands ``MSitAE-MAY-2019``, ``RTT-January-2026``, ``May 2019``, ``Jul-24``, ``PERIOD: APR 2020/21``
+    (a month of a financial year: ``JAN 2020/21`` is January 2021), ``2019-05-01 00:00:00`` and Excel
+    serial days such as ``43586``.
+    """
+    if not text:
+        return None
+    if iso := _ISO.match(text):
+        year, month = int(iso[1]), int(iso[2])
+        return date(year, month, 1) if 1 <= month <= 12 else None
+    if serial := _SERIAL.match(text):
+        return (_EXCEL_EPOCH + timedelta(days=int(serial[1]))).replace(day=1)
+    if named := _MONTH_NAME.search(text):
+        month = _month_number(named[1])
+        year = int(named[2]) if len(named[2]) == 4 else 2000 + int(named[2])
+        in_second_half_of_financial_year = named[3] is not None and month <= 3
+        return date(year + in_second_half_of_financial_year, month, 1)
+    return None
+
+
+def parse_day(text: str | None) -> date | None:
+    """The day a cell such as ``12th February 2015`` or ``2019-05-01 00:00:00`` states; None where none."""
+    if not text:
+        return None
+    if (iso := _ISO.match(text)) and iso[3]:
+        return date(int(iso[1]), int(iso[2]), int(iso[3]))
+    if (named := _DAY_DATE.search(text)) and named[2][:3].lower() in {m[:3] for m in MONTHS}:
+        return date(int(named[3]), _month_number(named[2]), int(named[1]))
+    return None
+
+
+def month_end(month: date) -> date:
+    """The last day of the month."""
+    return next_month(month) - timedelta(days=1)
+
+
+def next_month(month: date) -> date:
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def months_between(first: date, last: date) -> Iterator[date]:
+    """Every month from ``first`` to ``last``, both included."""
+    while first <= last:
+        yield first
+        first = next_month(first)
+
+
+def _month_number(name: str) -> int:
+    return next(n for n, month in enumerate(MONTHS, 1) if month[:3] == name[:3].lower())

@@ -1,0 +1,241 @@
+"""A received file opened for looking: what kind of container it is, and its text or its sheets.
+
+Belongs here: telling text, gzip, zip, xls and xlsx apart by their first bytes, and decoding. Does not
+belong here: what any heading means. The file's name is never consulted.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import fastexcel
+import polars as pl
+
+from ccg_pipeline.extracts.contract import ExtractError, normalise
+
+_XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP = b"PK\x03\x04"
+_GZIP = b"\x1f\x8b"
+MOST_BYTES = 2 * 1024**3
+_MOST_RATIO = 500  # the emptiest published extract packs about 40 to 1; a bomb packs thousands to 1
+_PREAMBLE = 12
+
+
+@dataclass
+class Source:
+    """One file. Exactly one of `is_text` and `is_workbook` holds, or the file is neither.
+
+    ``name`` is for messages only.
+    """
+
+    path: Path
+    name: str
+
+    @cached_property
+    def _bytes(self) -> bytes:
+        return self.path.read_bytes()
+
+    @cached_property
+    def kind(self) -> str:
+        """``text``, ``xls``, ``xlsx``, ``gzip``, ``zip``, ``empty`` or ``binary``."""
+        head = self._bytes[:8]
+        if not self._bytes.strip():
+            return "empty"
+        if head == _XLS:
+            return "xls"
+        if head.startswith(_GZIP):
+            return "gzip"
+        if head.startswith(_ZIP):
+            return "xlsx" if b"xl/" in self._bytes and self._has_workbook_part() else "zip"
+        return "binary" if b"\x00" in self._bytes else "text"
+
+    @property
+    def is_workbook(self) -> bool:
+        return self.kind in ("xls", "xlsx")
+
+    @property
+    def is_text(self) -> bool:
+        return self.kind in ("text", "gzip", "zip")
+
+    def _has_workbook_part(self) -> bool:
+        try:
+            with zipfile.ZipFile(io.BytesIO(self._bytes)) as archive:
+                return any(n.startswith("xl/workbook") for n in archive.namelist())
+        except zipfile.BadZipFile:
+            return False
+
+    @cached_property
+    def content(self) -> bytes:
+        """The text, unpacked and in UTF-8 without byte-order mark. Raises `ExtractError` where it is not text."""
+        raw = self._unpacked()
+        if not raw.strip():
+            raise ExtractError("the file is empty. Fetch it again.")
+        if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise ExtractError("the text is in UTF-16, expected UTF-8 or Windows-1252. Save it again as CSV UTF-8.")
+        if b"\x00" in raw:
+            raise ExtractError("the text holds NUL bytes: the file is damaged. Fetch it again.")
+        raw = raw.removeprefix(b"\xef\xbb\xbf")
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError:
+            try:
+                return raw.decode("cp1252").encode("utf-8")
+            except UnicodeDecodeError as error:
+                raise ExtractError(
+                    f"the text is neither UTF-8 nor Windows-1252 (byte {error.start}). Save it again as CSV UTF-8."
+                ) from None
+        return raw
+
+    def _unpacked(self) -> bytes:
+        try:
+            if self.kind == "gzip":
+                with gzip.open(io.BytesIO(self._bytes)) as packed:
+                    return self._bounded(packed.read(MOST_BYTES + 1))
+            if self.kind == "zip":
+                with zipfile.ZipFile(io.BytesIO(self._bytes)) as archive:
+                    members = [
+                        m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")
+                    ]
+                    if len(members) != 1:
+                        raise ExtractError(
+                            f"the zip holds {len(members)} files, expected one csv. Unpack it into the landing folder."
+                        )
+                    if members[0].flag_bits & 1:
+                        raise ExtractError("the zip is password-protected. Unpack it into the landing folder.")
+                    if members[0].file_size > MOST_BYTES or members[0].file_size > _MOST_RATIO * len(self._bytes):
+                        raise ExtractError(
+                            f"the zip would unpack to {members[0].file_size:,} bytes from {len(self._bytes):,}: "
+                            "refused as a zip bomb."
+                        )
+                    return archive.read(members[0])
+        except (
+            OSError,
+            EOFError,
+            zlib.error,
+            zipfile.BadZipFile,
+            RuntimeError,
+            NotImplementedError,
+        ) as error:
+            raise ExtractError(f"the packed file cannot be unpacked ({error}). Fetch it again.") from None
+        return self._bytes
+
+    def _bounded(self, raw: bytes) -> bytes:
+        if len(raw) > MOST_BYTES or len(raw) > max(_MOST_RATIO * len(self._bytes), 1 << 20):
+            raise ExtractError(f"the file unpacks to over {len(raw):,} bytes: refused as a bomb.")
+        return raw
+
+    @cached_property
+    def first_lines(self) -> list[list[str]]:
+        """The first records of a text file, as cells; [] for a workbook or unreadable text."""
+        if not self.is_text:
+            return []
+        head = self.content[: 1 << 18].decode("utf-8", errors="ignore")
+        try:
+            return [row for row, _ in zip(csv.reader(io.StringIO(head)), range(_PREAMBLE), strict=False)]
+        except csv.Error:
+            return []
+
+    def header_line(self, needed: Sequence[str]) -> int | None:
+        """The 0-based record in which all ``needed`` headings stand, within the first few; None if none."""
+        wanted = {normalise(h) for h in needed}
+        for number, cells in enumerate(self.first_lines):
+            if wanted <= {normalise(c) for c in cells}:
+                return number
+        return None
+
+    def table(self, header: int, counts: Sequence[int] = ()) -> pl.DataFrame:
+        """A text file's rows below its header: text cells, and ``source_row`` (1-based).
+
+        Columns are named ``column_1`` ... by position, for `match_headings` to name. Those at the positions
+        ``counts`` are read as whole numbers (blank is null), or left as text, all of them, if one is not a whole
+        number. Rows with no content are dropped. Raises `ExtractError` where a row does not have the header's
+        number of cells.
+        """
+        width = len(self.first_lines[header])
+        lines = self.content.split(b"\n", header + 1)
+        body = lines[header + 1] if len(lines) > header + 1 else b""
+        frame = None
+        for count_type in (pl.Int64, pl.String):
+            schema = {f"column_{i + 1}": count_type if i in counts else pl.String for i in range(width)}
+            try:
+                frame = pl.read_csv(body, has_header=False, schema=schema)
+                break
+            except pl.exceptions.NoDataError:
+                raise ExtractError(f"headings in row {header + 1} and no row follows. Fetch it again.") from None
+            except pl.exceptions.PolarsError:
+                continue
+        # Polars fills a short row with nulls; only a null in the last column can hide one.
+        if frame is None or (frame[f"column_{width}"].is_null().any() and self._ragged(header, width)):
+            raise ExtractError(
+                self._ragged(header, width)
+                or "the file cannot be read as csv (a quotation mark may be missing). Fetch it again."
+            )
+        frame = frame.with_row_index("source_row", offset=header + 2).with_columns(
+            pl.col("source_row").cast(pl.Int64),
+            pl.col(pl.String).str.strip_chars().replace("", None),
+        )
+        return frame.filter(pl.any_horizontal(pl.exclude("source_row").is_not_null()))
+
+    def _ragged(self, header: int, width: int) -> str | None:
+        """What is wrong with the first row that has not the header's number of cells; None if all have."""
+        try:
+            for number, cells in enumerate(csv.reader(io.StringIO(self.content.decode("utf-8")))):
+                if number > header and any(cells) and len(cells) != width:
+                    return (
+                        f"row {number + 1} has {len(cells)} cells, the header has {width}: the file is damaged or "
+                        "cut off. Fetch it again."
+                    )
+        except csv.Error as error:
+            return f"the file cannot be read as csv ({error}). Fetch it again."
+        return None
+
+    @cached_property
+    def _workbook(self) -> fastexcel.ExcelReader:
+        if self.kind == "xlsx":
+            self._refuse_bomb()
+        try:
+            return fastexcel.read_excel(self._bytes)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of the Rust reader is no Exception
+            raise ExtractError(
+                f"the workbook cannot be opened ({str(error).splitlines()[0][:160]}): it is damaged, "
+                "password-protected or not a workbook. Open it in Excel and save it again, or fetch it again."
+            ) from None
+
+    def _refuse_bomb(self) -> None:
+        with zipfile.ZipFile(io.BytesIO(self._bytes)) as archive:
+            unpacked = sum(m.file_size for m in archive.infolist())
+        if unpacked > MOST_BYTES or unpacked > max(_MOST_RATIO * len(self._bytes), 1 << 26):
+            raise ExtractError(f"the workbook would unpack to {unpacked:,} bytes: refused as a zip bomb.")
+
+    @cached_property
+    def sheet_names(self) -> list[str]:
+        return list(self._workbook.sheet_names) if self.is_workbook else []
+
+    def sheet(self, name: str, rows: int | None = None) -> list[list[str | None]]:
+        """The cells of a sheet as text, row by row from its first row; dates as ``2019-05-01 00:00:00``."""
+        cache = self.__dict__.setdefault("_sheets", {})
+        if (name, None) in cache:
+            return cache[name, None]
+        if (name, rows) not in cache:
+            try:
+                loaded = self._workbook.load_sheet(
+                    name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string"
+                ).to_polars()
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # as above
+                raise ExtractError(
+                    f"sheet {name!r} cannot be read ({str(error).splitlines()[0][:160]}). Fetch the file again."
+                ) from None
+            cache[name, rows] = [[c if c is None else c.strip() or None for c in r] for r in loaded.rows()]
+        return cache[name, rows]

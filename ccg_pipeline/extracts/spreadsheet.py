@@ -1,0 +1,84 @@
+"""Tables inside sheets: finding the header row by its headings, and the rows below it as text.
+
+Belongs here: what all published workbooks share. Does not belong here: what a sheet is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from ccg_pipeline.extracts.contract import Column, ExtractError, match_headings, normalise
+from ccg_pipeline.extracts.source import Source
+
+_DEEPEST_HEADER = 25
+
+
+def find_header(cells: Sequence[Sequence[str | None]], needed: Sequence[str]) -> int | None:
+    """The 0-based row in which all ``needed`` headings stand, within the first rows; None if none."""
+    wanted = {normalise(h) for h in needed}
+    for number, row in enumerate(cells[:_DEEPEST_HEADER]):
+        if wanted <= {normalise(c) for c in row}:
+            return number
+    return None
+
+
+def read_table(source: Source, sheet: str, needed: Sequence[str], columns: Sequence[Column]) -> pl.DataFrame:
+    """The table of a sheet: text columns by our names, ``source_sheet`` and ``source_row``.
+
+    Blank rows are dropped. Raises `ExtractError` where the header row is missing, a heading is not known,
+    or a column without heading holds data.
+    """
+    cells = source.sheet(sheet)
+    header = find_header(cells, needed)
+    where = f"sheet {sheet!r}"
+    if header is None:
+        raise ExtractError(
+            f"{where}: no header row with {', '.join(map(repr, needed))} in its first {_DEEPEST_HEADER} rows."
+        )
+    positions = match_headings(cells[header], columns, f"{where} row {header + 1}")
+    unnamed = [i for i in range(len(cells[header])) if i not in positions.values()]
+    for number, row in enumerate(cells[header + 1 :], header + 2):
+        for i in unnamed:
+            if row[i] is not None:
+                raise ExtractError(
+                    f"{where} row {number}: column {i + 1} holds {row[i]!r} and has no heading in row {header + 1}."
+                )
+    body = [(number, row) for number, row in enumerate(cells[header + 1 :], header + 2) if any(c for c in row)]
+    if not body:
+        raise ExtractError(f"{where}: headings in row {header + 1} and no row follows.")
+    data: dict[str, list[object]] = {
+        "source_sheet": [sheet] * len(body),
+        "source_row": [number for number, _ in body],
+    }
+    for name, i in positions.items():
+        data[name] = [row[i] for _, row in body]
+    return pl.DataFrame(
+        data,
+        schema={n: (pl.Int64 if n == "source_row" else pl.String) for n in data},
+    )
+
+
+def read_delimited(source: Source, header: int, columns: Sequence[Column]) -> pl.DataFrame:
+    """The table of a text file: text columns by our names and ``source_row``; columns left empty are dropped.
+
+    A column whose heading is unknown is an error unless it holds nothing at all (spreadsheets leave such
+    columns behind, one published file has an empty one headed ``a``).
+    """
+    headings, frame = source.first_lines[header], source.table(header)
+    kept: list[str | None] = []
+    known = {normalise(h) for c in columns for h in c.headings}
+    for i, heading in enumerate(headings):
+        cells = frame[f"column_{i + 1}"]
+        if normalise(heading) not in known and cells.is_null().all():
+            kept.append(None)
+        elif not normalise(heading):
+            first = frame.filter(pl.col(f"column_{i + 1}").is_not_null()).row(0, named=True)
+            raise ExtractError(
+                f"row {first['source_row']}: column {i + 1} holds {first[f'column_{i + 1}']!r} and has no heading."
+            )
+        else:
+            kept.append(heading)
+    positions = match_headings(kept, columns, f"row {header + 1}")
+    return frame.select("source_row", *(pl.col(f"column_{i + 1}").alias(n) for n, i in positions.items()))

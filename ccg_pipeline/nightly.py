@@ -1,0 +1,202 @@
+"""The whole job as one command: what ``ccg nightly`` does around the Dagster job of the same name.
+
+Belongs here: knowing a night with nothing new, running the job in this process, and the record and summary of the
+run. Does not belong here: any step of the job (`assets`, `checks`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from ccg_pipeline import nights, warehouse
+from ccg_pipeline.landing.files import scan
+from ccg_pipeline.landing.loading import standing_in_quarantine
+from ccg_pipeline.publication.summary import Summary, summarise
+from ccg_pipeline.settings import Settings
+
+PUBLISHED, NOTHING_NEW, FAILED = "published", "nothing new", "failed"
+
+_DAGSTER_YAML = """\
+# Written by ccg. Nothing leaves the machine, one run writes at a time, all state is below this folder.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  pools:
+    default_limit: 1
+    granularity: run
+python_logs:
+  managed_python_loggers: [ccg]
+  python_log_level: INFO
+"""
+
+
+@dataclass
+class Night:
+    """What one run did. ``failures`` are reasons in words; ``seconds`` is by stage."""
+
+    outcome: str
+    summary: Summary | None = None
+    quarantine: list[tuple[str, str]] = field(default_factory=list)
+    ignored: int = 0
+    failures: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    log: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 published or nothing new; 1 failed; 3 as 0, but files of the landing folder stand in quarantine."""
+        if self.outcome == FAILED:
+            return 1
+        return 3 if self.quarantine else 0
+
+
+def prepare_home(settings: Settings) -> None:
+    """Lay out the home folder: Dagster's configuration, and the environment that its processes read."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    configuration = settings.dagster_home / "dagster.yaml"
+    if not configuration.is_file():
+        configuration.write_text(_DAGSTER_YAML, encoding="utf-8")
+    settings.export_environment()
+
+
+def run(settings: Settings, say: Callable[[str], None]) -> Night:
+    """One night, from landing folder to publication. ``say`` is told how far it is.
+
+    Raises `LandingError` where the landing folder is not there, `WarehouseBusyError` where another run is writing.
+    """
+    started_at, clock = datetime.now(UTC), time.monotonic()
+    files, ignored = scan(settings.raw)
+    with warehouse.sole_writer(settings.warehouse):
+        nothing_new = nights.is_nothing_new(settings, files)
+    if nothing_new:
+        night = Night(NOTHING_NEW, ignored=ignored)
+    else:
+        night = _run_job(settings, say, started_at)
+        night.ignored = ignored
+    if night.outcome != FAILED:
+        with warehouse.reading(settings.published) as con:
+            night.summary = summarise(con)
+            night.quarantine = standing_in_quarantine(con)
+    night.seconds["all"] = round(time.monotonic() - clock, 1)
+    nights.record_run(
+        settings,
+        {
+            "run_id": str(uuid.uuid4()),
+            "started_at": started_at.isoformat(timespec="seconds"),
+            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "outcome": night.outcome,
+            "exit_code": night.exit_code,
+            "raw": str(settings.raw),
+            "files": len(files),
+            "ignored_files": ignored,
+            "quarantine": [name for name, _ in night.quarantine],
+            "failures": night.failures,
+            "seconds": night.seconds,
+            "versions": {p: version(p) for p in ("dagster", "dbt-core", "duckdb", "great-expectations", "polars")},
+        },
+    )
+    return night
+
+
+def _run_job(settings: Settings, say: Callable[[str], None], started_at: datetime) -> Night:
+    say("starting (Dagster, dbt and Great Expectations take some seconds)")
+    clock = time.monotonic()
+    prepare_home(settings)
+    log_path = settings.home / "logs" / f"nightly-{started_at:%Y%m%dT%H%M%SZ}.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with open(log_path, "w", encoding="utf-8") as log, _told(say), _quiet(log):
+        import dagster as dg
+
+        from ccg_pipeline.definitions import build_defs
+
+        try:
+            job = build_defs(settings).resolve_job_def("nightly")
+        except RuntimeError as error:
+            return Night(FAILED, failures=[str(error)], log=str(log_path))
+        seconds = {"start": round(time.monotonic() - clock, 1)}
+        with dg.DagsterInstance.get() as instance:
+            result = job.execute_in_process(instance=instance, raise_on_error=False)
+    seconds |= _seconds_by_stage(result)
+    if result.success:
+        return Night(PUBLISHED, seconds=seconds, log=str(log_path))
+    return Night(FAILED, failures=_failures(result), seconds=seconds, log=str(log_path))
+
+
+@contextlib.contextmanager
+def _told(say: Callable[[str], None]) -> Iterator[None]:
+    """Pass what the assets report on to the caller, as they report it."""
+
+    class Teller(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    logger, teller = logging.getLogger("ccg"), Teller()
+    logger.setLevel(logging.INFO)
+    logger.addHandler(teller)
+    try:
+        yield
+    finally:
+        logger.removeHandler(teller)
+
+
+@contextlib.contextmanager
+def _quiet(log: Any) -> Iterator[None]:
+    """Keep what Dagster, dbt and Great Expectations print for the log file."""
+    with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+        handlers = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
+        streams = [h.setStream(log) for h in handlers]
+        try:
+            yield
+        finally:
+            for handler, stream in zip(handlers, streams, strict=True):
+                handler.setStream(stream or sys.stderr)
+
+
+def _seconds_by_stage(result: Any) -> dict[str, float]:
+    seconds: dict[str, float] = {}
+    for event in result.all_events:
+        if event.event_type_value == "STEP_SUCCESS":
+            step = event.step_key
+            stage = (
+                "check"
+                if step.endswith("_quality")
+                else "receive"
+                if step == "raw__received_files"
+                else "load"
+                if step.startswith("raw__") or step == "registry"
+                else "build"
+                if step == "dbt"
+                else "judge"
+                if step.startswith("checks__")
+                else "publish"
+            )
+            seconds[stage] = round(seconds.get(stage, 0) + event.event_specific_data.duration_ms / 1000, 1)
+    return seconds
+
+
+def _failures(result: Any) -> list[str]:
+    """Why the run failed: checks in their own words first, then steps that broke."""
+    failures = []
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed and evaluation.severity.value == "ERROR":
+            where = "/".join(evaluation.asset_key.path)
+            failures.append(f"{where}: {evaluation.check_name}: {evaluation.description or 'failed'}")
+    for event in result.all_events:
+        if event.event_type_value == "STEP_FAILURE":
+            error = event.event_specific_data.error
+            cause = error.cause or error
+            message = cause.message.strip()
+            if "DagsterAssetCheckFailedError" not in message:
+                failures.append(f"{event.step_key}: {message}")
+    return failures

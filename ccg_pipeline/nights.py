@@ -1,0 +1,85 @@
+"""What a night saw, so that the next one can tell at once that nothing is new; and the record of every run.
+
+Belongs here: fingerprints of landing folder and project, and `runs.jsonl`. Imports nothing heavy: a night with nothing
+new must be over before Dagster, dbt or Great Expectations are loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ccg_pipeline.landing.files import LandedFile
+from ccg_pipeline.settings import PROJECT_ROOT, Settings
+
+_PROJECT_PARTS = ("ccg_pipeline", "dbt_project", "expectations", "requirements.lock")
+_PROJECT_SUFFIXES = (".py", ".sql", ".yml", ".csv", ".json", ".lock")
+
+
+def landing_fingerprint(files: Iterable[LandedFile]) -> str:
+    """Changes when a file comes, goes, changes or is renamed."""
+    lines = sorted(f"{file.extract_id} {file.file_name}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def project_fingerprint() -> str:
+    """Changes when code, models, catalogue, expectations or locked versions change."""
+    digest = hashlib.sha256()
+    for part in _PROJECT_PARTS:
+        root = PROJECT_ROOT / part
+        paths = [root] if root.is_file() else sorted(root.rglob("*")) if root.is_dir() else []
+        for path in paths:
+            if path.is_file() and path.suffix in _PROJECT_SUFFIXES and "__pycache__" not in path.parts:
+                digest.update(path.relative_to(PROJECT_ROOT).as_posix().encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def is_nothing_new(settings: Settings, files: Iterable[LandedFile]) -> bool:
+    """Whether the last publication already holds all that a run on these files would give."""
+    if not (settings.published.is_file() and settings.warehouse.is_file()):
+        return False
+    try:
+        last = json.loads(settings.last_night.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+    return (
+        last.get("landing") == landing_fingerprint(files)
+        and last.get("project") == project_fingerprint()
+        and last.get("published_bytes") == settings.published.stat().st_size
+    )
+
+
+def remember(settings: Settings, landing: str) -> None:
+    """Note what the publication just made was made from."""
+    content = {
+        "landing": landing,
+        "project": project_fingerprint(),
+        "published_bytes": settings.published.stat().st_size,
+    }
+    beside = settings.last_night.with_suffix(".next")
+    beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(beside, settings.last_night)
+
+
+def record_run(settings: Settings, record: dict[str, Any]) -> None:
+    """Append one line to ``runs.jsonl``."""
+    append_line(settings.run_records, json.dumps(record, default=str))
+
+
+def append_line(path: Path, line: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def last_run(settings: Settings) -> dict[str, Any] | None:
+    """The latest run record; None before the first run."""
+    if not settings.run_records.is_file():
+        return None
+    lines = settings.run_records.read_text(encoding="utf-8").splitlines()
+    return json.loads(lines[-1]) if lines else None

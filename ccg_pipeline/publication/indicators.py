@@ -1,0 +1,199 @@
+"""The indicator table that ``ccg indicators`` prints and writes: values beside their standards."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+FORMATS = ("table", "csv", "json", "xlsx")
+
+
+class UnknownNameError(Exception):
+    """An organisation, indicator or set that the publication does not have."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to show; None means all. ``period`` is the first day of a month; None is each one's latest month."""
+
+    org_code: str | None = None
+    period: date | None = None
+    indicator_id: str | None = None
+    indicator_set: str | None = None
+
+
+_QUERY = """
+WITH months AS (
+    SELECT c.*, i.indicator_name, o.org_name, v.edition
+    FROM marts.fct_standard_comparisons c
+    JOIN (SELECT indicator_id, indicator_name, indicator_set FROM marts.dim_indicators) i USING (indicator_id)
+    JOIN (SELECT org_code, org_level, org_name FROM marts.dim_organisations) o USING (org_code, org_level)
+    JOIN (
+        SELECT indicator_id, org_code, org_level, period_type, period_start, period_end, source, edition
+        FROM marts.fct_indicator_values
+    ) v USING (indicator_id, org_code, org_level, period_type, period_start, period_end, source)
+    WHERE c.period_type = 'month'
+        AND ($org_code IS NULL OR c.org_code = $org_code)
+        AND ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
+        AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
+        AND ($period IS NULL OR c.period_start = $period)
+),
+years_to_date AS (
+    SELECT indicator_id, org_code, org_level, period_end, source, numerator, denominator, value
+    FROM marts.fct_standard_comparisons WHERE period_type = 'ytd'
+)
+SELECT
+    m.indicator_id, m.indicator_name, m.org_code, m.org_name, m.org_level,
+    strftime(m.period_start, '%Y-%m') AS period, m.numerator, m.denominator, m.value, m.unit,
+    m.comparator, m.standard, m.is_met, m.excess_breaches, m.periods_in_breach,
+    y.numerator AS ytd_numerator, y.denominator AS ytd_denominator, y.value AS ytd_value,
+    m.source, m.edition, m.is_provisional, m.caveat, m.extract_ids
+FROM months m
+LEFT JOIN years_to_date y USING (indicator_id, org_code, org_level, period_end, source)
+QUALIFY $period IS NOT NULL
+    OR row_number() OVER (PARTITION BY m.indicator_id, m.org_code, m.source ORDER BY m.period_start DESC) = 1
+ORDER BY m.indicator_id, m.org_code, m.org_level, m.period_start, m.source
+"""
+
+
+def select(con: duckdb.DuckDBPyConnection, selection: Selection) -> list[dict[str, Any]]:
+    """One row an indicator, organisation, month and source. Raises `UnknownNameError` for names not published."""
+    for value, table, column, what in (
+        (selection.org_code, "dim_organisations", "org_code", "organisation"),
+        (selection.indicator_id, "dim_indicators", "indicator_id", "indicator"),
+        (selection.indicator_set, "dim_indicators", "indicator_set", "indicator set"),
+    ):
+        if value is None:
+            continue
+        known = [r[0] for r in con.execute(f"SELECT DISTINCT {column} FROM marts.{table} ORDER BY 1").fetchall()]
+        if value not in known:
+            listed = f": one of {', '.join(known)}" if len(known) < 60 else ""
+            raise UnknownNameError(f"no {what} {value!r} is published{listed}")
+    cursor = con.execute(
+        _QUERY,
+        {
+            "org_code": selection.org_code,
+            "period": selection.period,
+            "indicator_id": selection.indicator_id,
+            "indicator_set": selection.indicator_set,
+        },
+    )
+    columns = [c[0] for c in cursor.description or []]
+    rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    for row in rows:
+        for column in ("numerator", "denominator", "ytd_numerator", "ytd_denominator", "excess_breaches", "standard"):
+            row[column] = _plain(row[column])
+        if row["unit"] != "percent":
+            row["value"], row["ytd_value"] = _plain(row["value"]), _plain(row["ytd_value"])
+    return rows
+
+
+def shown(value: float | None, numerator: float | None, denominator: float | None, unit: str) -> str:
+    """A value for people: percentages half up to one decimal from the exact fraction, counts with thousands."""
+    if value is None:
+        return "no value"
+    if unit != "percent":
+        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    if numerator is not None and denominator:
+        exact = Decimal(str(numerator)) * 100 / Decimal(str(denominator))
+    else:
+        exact = Decimal(str(value))
+    return f"{exact.quantize(Decimal('0.1'), ROUND_HALF_UP)} %"
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """Whether the standard is met, in words; a row without standard says so."""
+    if row["standard"] is None:
+        return "no standard"
+    if row["is_met"] is None:
+        return "not judged"
+    if row["is_met"]:
+        return "met"
+    return f"not met, {row['excess_breaches']:,.0f} in excess"
+
+
+def render(rows: Sequence[dict[str, Any]], form: str) -> str:
+    """The rows as ``table`` (for reading), ``csv`` or ``json`` (for machines: unrounded)."""
+    if form == "json":
+        return json.dumps(rows, indent=2, default=str, ensure_ascii=False) + "\n"
+    if form == "csv":
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "extract_ids": " ".join(row["extract_ids"] or [])} for row in rows)
+        return out.getvalue()
+    return _as_table(rows)
+
+
+def write_xlsx(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """One sheet, numbers as numbers; text is never taken for a formula."""
+    import xlsxwriter
+
+    with xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False}) as workbook:
+        sheet = workbook.add_worksheet("indicators")
+        bold = workbook.add_format({"bold": True})
+        for column, name in enumerate(rows[0] if rows else []):
+            sheet.write_string(0, column, name, bold)
+        for number, row in enumerate(rows, 1):
+            for column, value in enumerate(row.values()):
+                if isinstance(value, bool):
+                    sheet.write_boolean(number, column, value)
+                elif isinstance(value, int | float):
+                    sheet.write_number(number, column, value)
+                elif value is not None:
+                    sheet.write_string(number, column, " ".join(value) if isinstance(value, list) else str(value))
+        sheet.freeze_panes(1, 0)
+        sheet.autofit()
+
+
+def _as_table(rows: Sequence[dict[str, Any]]) -> str:
+    header = ("indicator", "org", "month", "value", "of", "standard", "", "year to date", "caveat")
+    lines = [header]
+    for row in rows:
+        standard = "" if row["standard"] is None else f"{row['comparator']} {_number(row['standard'])}"
+        fraction = (
+            f"{_number(row['numerator'])} / {_number(row['denominator'])}" if row["denominator"] is not None else ""
+        )
+        edition = "" if row["edition"] in ("unknown", "final", "revised") else row["edition"]
+        lines.append(
+            (
+                row["indicator_id"],
+                row["org_code"],
+                row["period"],
+                shown(row["value"], row["numerator"], row["denominator"], row["unit"]),
+                fraction,
+                standard,
+                verdict(row),
+                shown(row["ytd_value"], row["ytd_numerator"], row["ytd_denominator"], row["unit"]),
+                "; ".join(part for part in (edition, row["caveat"]) if part),
+            )
+        )
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header) - 1)]
+    right = {3, 4, 7}
+    out = []
+    for line in lines:
+        cells = [line[i].rjust(w) if i in right else line[i].ljust(w) for i, w in enumerate(widths)]
+        out.append("  ".join([*cells, line[-1]]).rstrip())
+    return "\n".join(out) + "\n"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{float(value):,g}"
+
+
+def _plain(value: Any) -> Any:
+    """Whole numbers as int, so that no format prints 13127.0; standards as numbers."""
+    if isinstance(value, Decimal):
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value

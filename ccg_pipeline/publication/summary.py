@@ -1,0 +1,86 @@
+"""What a publication holds, in few lines: files by dataset and status, indicators, breaches, quarantine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+
+STATUSES = ("loaded", "superseded", "duplicate", "quarantined")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts of one publication. ``files`` is by dataset (``not recognised`` for none), then by status;
+    ``breaches`` is by standard: all months, and the latest month that the standard was judged in.
+    """
+
+    files: dict[str, dict[str, int]]
+    indicators: int
+    indicator_values: int
+    organisations: int
+    first_month: str | None
+    last_month: str | None
+    breaches: dict[str, dict[str, Any]]
+
+    def as_record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
+    """Read the summary from the published copy."""
+    files: dict[str, dict[str, int]] = {}
+    for dataset, status, count in con.execute(
+        "SELECT coalesce(dataset, 'not recognised'), status, count(*) FROM marts.extracts GROUP BY ALL ORDER BY ALL"
+    ).fetchall():
+        files.setdefault(dataset, dict.fromkeys(STATUSES, 0))[status] = count
+    values = con.execute(
+        """
+        SELECT count(DISTINCT indicator_id), count(*), count(DISTINCT org_code),
+            strftime(min(period_start), '%Y-%m'), strftime(max(period_start), '%Y-%m')
+        FROM marts.fct_indicator_values WHERE period_type = 'month' AND value IS NOT NULL
+        """
+    ).fetchall()[0]
+    breaches = {
+        standard: {"breaches": count, "latest_month": month, "in_latest_month": latest}
+        for standard, count, month, latest in con.execute(
+            """
+            WITH judged AS (
+                SELECT standard_id, max(period_start) AS month FROM marts.fct_standard_comparisons
+                WHERE is_met IS NOT NULL AND period_type = 'month' GROUP BY 1
+            )
+            SELECT standard_id, count(b.indicator_id), strftime(month, '%Y-%m'),
+                count(b.indicator_id) FILTER (WHERE b.period_start = month)
+            FROM judged LEFT JOIN marts.fct_breaches b USING (standard_id) GROUP BY standard_id, month ORDER BY 1
+            """
+        ).fetchall()
+    }
+    return Summary(
+        files=files,
+        indicators=values[0],
+        indicator_values=values[1],
+        organisations=values[2],
+        first_month=values[3],
+        last_month=values[4],
+        breaches=breaches,
+    )
+
+
+def in_words(summary: Summary) -> list[str]:
+    """The summary as lines for a terminal."""
+    lines = ["Files", "  " + "".ljust(16) + "".join(s.rjust(13) for s in STATUSES)]
+    for dataset, by_status in summary.files.items():
+        lines.append("  " + dataset.ljust(16) + "".join(f"{by_status[s]:>13,}" for s in STATUSES))
+    lines += [
+        "",
+        f"Indicators: {summary.indicators} indicators, {summary.indicator_values:,} monthly values of "
+        f"{summary.organisations:,} organisations, {summary.first_month} to {summary.last_month}",
+        "",
+        "Breaches of standards" + " " * 9 + "all months   latest month judged",
+    ]
+    for standard, found in summary.breaches.items():
+        lines.append(
+            f"  {standard:<26}{found['breaches']:>12,}{found['in_latest_month']:>8,} in {found['latest_month']}"
+        )
+    return lines

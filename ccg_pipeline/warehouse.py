@@ -1,0 +1,148 @@
+"""The DuckDB file. The only module that opens it to write, and the one that publishes it.
+
+Belongs here: the write lock, the tables of schema ``raw``, and the atomic swap of the published copy. Does not
+belong here: what a row means (`extracts`), when a file is loaded (`landing`), and all of dbt's schemas.
+
+DuckDB allows one process that reads and writes, or many that only read; within a night the pipeline and dbt take
+turns. The lock file keeps a second night out for the whole of the first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+_TYPES = {
+    pl.String: "VARCHAR",
+    pl.Int64: "BIGINT",
+    pl.Float64: "DOUBLE",
+    pl.Boolean: "BOOLEAN",
+    pl.Date: "DATE",
+    pl.List(pl.String): "VARCHAR[]",
+    pl.List(pl.Int64): "BIGINT[]",
+}
+
+REGISTRY = {
+    # One row a file ever seen in the landing folder, by its path below it.
+    "received_files": """
+        file_name VARCHAR NOT NULL, extract_id VARCHAR NOT NULL, size_bytes BIGINT NOT NULL,
+        modified_at TIMESTAMP NOT NULL, received_at TIMESTAMP NOT NULL, is_present BOOLEAN NOT NULL
+    """,
+    # One row a distinct content, by the sha256 of its bytes.
+    "extracts": """
+        extract_id VARCHAR NOT NULL, dataset VARCHAR, layout VARCHAR, period_start DATE, period_end DATE,
+        edition VARCHAR, published_on DATE, received_at TIMESTAMP NOT NULL, modified_at TIMESTAMP NOT NULL,
+        row_count BIGINT, outcome VARCHAR NOT NULL, reason VARCHAR, caveat VARCHAR, reader_version VARCHAR NOT NULL,
+        is_audited BOOLEAN NOT NULL
+    """,
+    # The slices of each loaded extract: the unit in which editions replace each other.
+    "extract_coverage": """
+        extract_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, view VARCHAR NOT NULL, part VARCHAR NOT NULL,
+        period_start DATE NOT NULL
+    """,
+}
+
+
+class WarehouseBusyError(Exception):
+    """Another run is writing. The text names it."""
+
+
+@contextmanager
+def sole_writer(warehouse: Path) -> Iterator[None]:
+    """Hold the right to write for as long as the block lasts. Raises `WarehouseBusyError` at once if taken."""
+    warehouse.parent.mkdir(parents=True, exist_ok=True)
+    with open(warehouse.with_suffix(".lock"), "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise WarehouseBusyError(
+                f"another run (process {holder}) is writing {warehouse}. Wait for it to end, then start again."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextmanager
+def writing(
+    warehouse: Path, schemas: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that writes, in one transaction; the tables of schema ``raw`` exist.
+
+    ``schemas`` gives the columns of each dataset's table as polars types; every table also has ``extract_id``.
+    """
+    warehouse.parent.mkdir(parents=True, exist_ok=True)
+    con = duckdb.connect(str(warehouse))
+    try:
+        con.execute("BEGIN")
+        con.execute("CREATE SCHEMA IF NOT EXISTS raw")
+        for table, columns in REGISTRY.items():
+            con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} ({columns})")
+        for table, schema in (schemas or {}).items():
+            typed = ", ".join(f"{c} {_TYPES[t]}" for c, t in schema.items())
+            con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} (extract_id VARCHAR NOT NULL, {typed})")
+        yield con
+        con.execute("COMMIT")
+    finally:
+        con.close()
+
+
+@contextmanager
+def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that only reads; of the warehouse within a run, of the published copy for everyone else."""
+    con = duckdb.connect(str(database), read_only=True)
+    try:
+        yield con
+    finally:
+        con.close()
+
+
+def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, rows: pl.DataFrame, scratch: Path) -> None:
+    """Replace the rows of an extract. Goes through Parquet: handing a wide frame over in memory is slower."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    parquet = scratch / f"{os.getpid()}.parquet"
+    rows.write_parquet(parquet)
+    try:
+        con.execute(f"DELETE FROM raw.{table} WHERE extract_id = ?", [extract_id])
+        columns = ", ".join(rows.columns)
+        con.execute(
+            f"INSERT INTO raw.{table} (extract_id, {columns}) SELECT ?, {columns} FROM read_parquet(?)",
+            [extract_id, str(parquet)],
+        )
+    finally:
+        parquet.unlink()
+
+
+def publish(warehouse: Path, published: Path) -> None:
+    """Put a read-only copy of the warehouse in place of the last one, by one atomic rename after fsync.
+
+    Whoever has the last copy open keeps reading it.
+    """
+    con = duckdb.connect(str(warehouse))
+    try:
+        con.execute("CHECKPOINT")
+    finally:
+        con.close()
+    published.parent.mkdir(parents=True, exist_ok=True)
+    beside = published.with_suffix(".next")
+    shutil.copyfile(warehouse, beside)
+    beside.chmod(0o444)
+    with open(beside, "rb") as copy:
+        os.fsync(copy.fileno())
+    os.replace(beside, published)
+    folder = os.open(published.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,11 @@
+{#- The level of a commissioner: CCG to June 2022, sub-ICB location after; a hub or region where its name says so. -#}
+{% macro commissioner_level(org_name, period_start) -%}
+    case
+        when
+            regexp_matches(upper({{ org_name }}), 'HUB|REGION|AREA TEAM|^NHS ENGLAND')
+            and not regexp_matches(upper({{ org_name }}), 'CCG|SUB ICB')
+            then 'commissioning_hub'
+        when {{ period_start }} < date '2022-07-01' then 'ccg'
+        else 'sub_icb'
+    end
+{%- endmacro %}

@@ -1,0 +1,25 @@
+{#-
+    Logs the columns of the model just built and of its parents, as the one line of JSON from which Dagster draws
+    column lineage (dagster_dbt reads it from dbt's log). Set CCG_COLUMN_LINEAGE to have it: the drawing takes seconds.
+-#}
+{% macro log_columns() -%}
+    {%- if execute and env_var('CCG_COLUMN_LINEAGE', '') -%}
+        {%- set parents = {} -%}
+        {%- for unique_id in model.depends_on.nodes -%}
+            {%- set parent = graph.nodes.get(unique_id) or graph.sources.get(unique_id) -%}
+            {%- set relation = api.Relation.create(
+                database=parent.database, schema=parent.schema, identifier=parent.alias or parent.identifier
+            ) -%}
+            {%- do parents.update({parent.relation_name: {'columns': ccg_metrics.columns_of(relation)}}) -%}
+        {%- endfor -%}
+        {%- do log(tojson({'columns': ccg_metrics.columns_of(this), 'parents': parents}), info=true) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro columns_of(relation) -%}
+    {%- set columns = {} -%}
+    {%- for column in adapter.get_columns_in_relation(relation) -%}
+        {%- do columns.update({column.name: {'data_type': column.data_type}}) -%}
+    {%- endfor -%}
+    {{ return(columns) }}
+{%- endmacro %}

@@ -1,0 +1,146 @@
+with dataset_counts as (
+
+    select 'ae' as dataset, * from {{ ref('int_ae__indicator_counts') }}
+    union all by name
+    select 'activity' as dataset, * from {{ ref('int_activity__indicator_counts') }}
+    union all by name
+    select 'cancer' as dataset, * from {{ ref('int_cancer__indicator_counts') }}
+    union all by name
+    select 'dtoc' as dataset, * from {{ ref('int_dtoc__indicator_counts') }}
+    union all by name
+    select 'rtt' as dataset, * from {{ ref('int_rtt__indicator_counts') }}
+
+),
+
+indicators as (
+
+    select * from {{ ref('indicators') }}
+
+),
+
+memberships as (
+
+    select * from {{ ref('int_memberships') }}
+
+),
+
+members as (
+
+    select
+        dataset_counts.*,
+        memberships.system_code,
+        memberships.system_level,
+        memberships.system_name
+    from dataset_counts
+    inner join memberships
+        on
+            dataset_counts.org_code = memberships.member_code
+            and dataset_counts.org_level in ('ccg', 'sub_icb')
+            and dataset_counts.period_start between memberships.valid_from and memberships.valid_to
+
+),
+
+months_held as (
+
+    select distinct dataset, measure, period_start
+    from dataset_counts
+    where org_level in ('ccg', 'sub_icb')
+
+),
+
+expected_members as (
+
+    select
+        months_held.dataset,
+        months_held.measure,
+        months_held.period_start,
+        memberships.system_code,
+        memberships.system_level,
+        list_sort(list(memberships.member_code)) as expected_codes
+    from months_held
+    inner join memberships
+        on months_held.period_start between memberships.valid_from and memberships.valid_to
+    group by all
+
+),
+
+system_sums as (
+
+    select
+        members.dataset,
+        members.measure,
+        members.system_code,
+        members.system_level,
+        any_value(members.system_name) as system_name,
+        members.period_start,
+        sum(members.numerator) as numerator,
+        sum(members.denominator) as denominator,
+        list(members.org_code) as present_codes,
+        bool_or(members.numerator is null) as is_member_without_value,
+        {{ join_caveats('members.caveat') }} as caveat,
+        any_value(members.edition) as edition,
+        list_sort(list_distinct(list(members.extract_id))) as extract_ids
+    from members
+    group by all
+
+),
+
+systems as (
+
+    select
+        system_sums.dataset,
+        system_sums.measure,
+        system_sums.system_code as org_code,
+        system_sums.system_name as org_name,
+        system_sums.system_level as org_level,
+        system_sums.period_start,
+        list_filter(
+            expected_members.expected_codes, code -> not list_contains(system_sums.present_codes, code)
+        ) as absent_codes,
+        -- A CCG absent from a cancer sheet had no patients; absent from any other extract its figures are missing.
+        system_sums.is_member_without_value
+        or (system_sums.dataset <> 'cancer' and len(absent_codes) > 0) as is_incomplete,
+        case when not is_incomplete then system_sums.numerator end as numerator,
+        case when not is_incomplete then system_sums.denominator end as denominator,
+        nullif(concat_ws(
+            '; ',
+            case when system_sums.is_member_without_value then 'no sum: a member has no figure' end,
+            case
+                when len(absent_codes) > 0 and system_sums.dataset = 'cancer'
+                    then 'no patients reported for ' || array_to_string(absent_codes, ', ')
+                when len(absent_codes) > 0
+                    then 'no sum: no figures for ' || array_to_string(absent_codes, ', ')
+            end,
+            system_sums.caveat
+        ), '') as caveat,
+        system_sums.edition,
+        system_sums.extract_ids
+    from system_sums
+    inner join expected_members using (dataset, measure, period_start, system_code, system_level)
+
+),
+
+organisations_and_systems as (
+
+    select * exclude (extract_id), [extract_id] as extract_ids
+    from dataset_counts
+    union all by name
+    select * exclude (absent_codes, is_incomplete)
+    from systems
+
+)
+
+select
+    indicators.indicator_id,
+    counts.dataset,
+    counts.org_code,
+    counts.org_name,
+    counts.org_level,
+    counts.period_start,
+    counts.numerator::double as numerator,
+    counts.denominator::double as denominator,
+    counts.caveat,
+    counts.edition,
+    counts.extract_ids
+from organisations_and_systems as counts
+inner join indicators using (dataset, measure)

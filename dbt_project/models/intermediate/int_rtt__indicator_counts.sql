@@ -1,0 +1,125 @@
+with pathways as (
+
+    select
+        *,
+        -- Band 1 is up to one week, band 18 over 17 to 18 weeks, band 53 over 52 weeks.
+        list_sum(week_bands[1:18]) as within_18_weeks,
+        list_sum(week_bands[53:]) as over_52_weeks,
+        list_sum(week_bands) as with_known_start
+    from {{ ref('stg_rtt__pathways') }}
+    -- The total of treatment functions is counted, not its parts; part 2A is within part 2, part 3 has no waits.
+    where is_all_treatment_functions and part in ('part_1a', 'part_1b', 'part_2')
+
+),
+
+exceptions as (
+
+    select * from {{ ref('commissioner_exceptions') }}
+
+),
+
+providers as (
+
+    select
+        part,
+        provider_code as org_code,
+        any_value(provider_name) as org_name,
+        'provider' as org_level,
+        period_start,
+        sum(within_18_weeks) as within_18_weeks,
+        sum(over_52_weeks) as over_52_weeks,
+        sum(with_known_start) as with_known_start,
+        any_value(caveat) as caveat,
+        any_value(edition) as edition,
+        any_value(extract_id) as extract_id
+    from pathways
+    where is_current_for_providers
+    group by part, provider_code, period_start
+
+),
+
+commissioners as (
+
+    select
+        part,
+        commissioner_code as org_code,
+        any_value(commissioner_name) as org_name,
+        {{ commissioner_level('any_value(commissioner_name)', 'period_start') }} as org_level,
+        period_start,
+        sum(within_18_weeks) as within_18_weeks,
+        sum(over_52_weeks) as over_52_weeks,
+        sum(with_known_start) as with_known_start,
+        any_value(caveat) as caveat,
+        any_value(edition) as edition,
+        any_value(extract_id) as extract_id
+    from pathways
+    where
+        is_current_for_commissioners
+        -- Patients from outside England are within a provider's figures and outside England's published totals.
+        and commissioner_code not in (select org_code from exceptions where kind = 'outside_england')
+    group by part, commissioner_code, period_start
+
+),
+
+england as (
+
+    select
+        part,
+        'ENG' as org_code,
+        'England' as org_name,
+        'national' as org_level,
+        period_start,
+        sum(within_18_weeks) as within_18_weeks,
+        sum(over_52_weeks) as over_52_weeks,
+        sum(with_known_start) as with_known_start,
+        any_value(caveat) as caveat,
+        any_value(edition) as edition,
+        any_value(extract_id) as extract_id
+    from commissioners
+    group by part, period_start
+
+),
+
+organisations as (
+
+    select * from providers
+    union all by name
+    select * from commissioners
+    where org_code not in (select org_code from exceptions)
+    union all by name
+    select * from england
+
+)
+
+select
+    case part
+        when 'part_1a' then 'admitted_within_18_weeks'
+        when 'part_1b' then 'nonadmitted_within_18_weeks'
+        else 'incomplete_within_18_weeks'
+    end as measure,
+    org_code,
+    org_name,
+    org_level,
+    period_start,
+    coalesce(within_18_weeks, 0) as numerator,
+    coalesce(with_known_start, 0) as denominator,
+    caveat,
+    edition,
+    extract_id
+from organisations
+
+union all by name
+
+select
+    'incomplete_over_52_weeks' as measure,
+    org_code,
+    org_name,
+    org_level,
+    period_start,
+    coalesce(over_52_weeks, 0) as numerator,
+    null::bigint as denominator,
+    caveat,
+    edition,
+    extract_id
+from organisations
+where part = 'part_2'

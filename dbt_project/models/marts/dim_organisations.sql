@@ -1,0 +1,54 @@
+with catalogue as (
+
+    select * from {{ ref('organisations') }}
+
+),
+
+counts as (
+
+    select * from {{ ref('int_indicator_counts') }}
+
+),
+
+-- Organisations that only the extracts name, by the name they last had there.
+seen as (
+
+    select
+        org_code,
+        org_level,
+        arg_max(org_name, period_start) as org_name
+    from counts
+    group by org_code, org_level
+
+)
+
+select
+    org_code,
+    org_level,
+    org_type,
+    org_name,
+    short_name,
+    parent_code,
+    valid_from,
+    valid_to,
+    successor_code,
+    true as is_in_catalogue,
+    note
+from catalogue
+
+union all by name
+
+select
+    org_code,
+    org_level,
+    org_level as org_type,
+    org_name,
+    null::varchar as short_name,
+    null::varchar as parent_code,
+    null::date as valid_from,
+    null::date as valid_to,
+    null::varchar as successor_code,
+    false as is_in_catalogue,
+    null::varchar as note
+from seen
+anti join catalogue using (org_code, org_level)

@@ -1,0 +1,162 @@
+with counts as (
+
+    select
+        *,
+        -- CCG and sub-ICB location, STP and ICB: one series each, under the name of the time.
+        case org_level when 'sub_icb' then 'ccg' when 'icb' then 'stp' else org_level end as series_level,
+        make_date(
+            year(period_start) - case when month(period_start) < 4 then 1 else 0 end, 4, 1
+        ) as financial_year_start
+    from {{ ref('int_indicator_counts') }}
+
+),
+
+indicators as (
+
+    select * from {{ ref('indicators') }}
+
+),
+
+months_held as (
+
+    select
+        indicator_id,
+        series_level,
+        financial_year_start,
+        list(distinct period_start) as months
+    from counts
+    group by all
+
+),
+
+months as (
+
+    select
+        indicator_id,
+        org_code,
+        org_level,
+        'month' as period_type,
+        period_start,
+        last_day(period_start) as period_end,
+        numerator,
+        denominator,
+        edition,
+        edition = 'provisional' as is_provisional,
+        caveat,
+        extract_ids
+    from counts
+
+),
+
+running as (
+
+    select
+        counts.*,
+        indicators.is_stock,
+        list(counts.period_start) over year_so_far as own_months,
+        sum(counts.numerator) over year_so_far as numerator_so_far,
+        sum(counts.denominator) over year_so_far as denominator_so_far,
+        bool_or(counts.numerator is null) over year_so_far as has_month_without_value,
+        list(counts.edition) over year_so_far as editions,
+        list(counts.caveat) over year_so_far as caveats,
+        list(counts.extract_ids) over year_so_far as extracts_so_far,
+        generate_series(counts.financial_year_start, counts.period_start, interval 1 month) as expected_months
+    from counts
+    inner join indicators using (indicator_id)
+    window year_so_far as (
+        partition by counts.indicator_id, counts.series_level, counts.org_code, counts.financial_year_start
+        order by counts.period_start
+        rows between unbounded preceding and current row
+    )
+
+),
+
+year_so_far as (
+
+    select
+        running.*,
+        -- A CCG absent from a cancer sheet had no patients that month, as long as the month's workbook is held.
+        list_filter(
+            running.expected_months,
+            expected -> not list_contains(
+                case when running.dataset = 'cancer' then months_held.months else running.own_months end,
+                expected::date
+            )
+        ) as missing_months,
+        running.has_month_without_value or len(missing_months) > 0 as is_incomplete
+    from running
+    inner join months_held using (indicator_id, series_level, financial_year_start)
+
+),
+
+years_to_date as (
+
+    select
+        indicator_id,
+        org_code,
+        org_level,
+        'ytd' as period_type,
+        financial_year_start as period_start,
+        last_day(period_start) as period_end,
+        case when is_stock then numerator when not is_incomplete then numerator_so_far end as numerator,
+        case when is_stock then denominator when not is_incomplete then denominator_so_far end as denominator,
+        case
+            when is_stock or len(list_distinct(editions)) = 1 then edition
+            else 'mixed'
+        end as edition,
+        case when is_stock then edition = 'provisional' else list_contains(editions, 'provisional') end
+            as is_provisional,
+        case
+            when is_stock
+                then concat_ws('; ', 'a count at the end of the month: the latest month stands for the year', caveat)
+            else nullif(concat_ws(
+                '; ',
+                case
+                    when len(missing_months) > 0
+                        then 'no year to date: no figures for ' || array_to_string(
+                            list_transform(missing_months, missing -> strftime(missing, '%B %Y')), ', '
+                        )
+                end,
+                case when has_month_without_value then 'no year to date: a month has no value' end,
+                nullif(array_to_string(list_sort(list_distinct(caveats)), '; '), '')
+            ), '')
+        end as caveat,
+        case when is_stock then extract_ids else list_sort(list_distinct(flatten(extracts_so_far))) end as extract_ids
+    from year_so_far
+
+),
+
+periods as (
+
+    select * from months
+    union all by name
+    select * from years_to_date
+
+)
+
+select
+    periods.indicator_id,
+    periods.org_code,
+    periods.org_level,
+    periods.period_type,
+    periods.period_start,
+    periods.period_end,
+    'derived' as source,
+    true as is_preferred,
+    periods.numerator,
+    periods.denominator,
+    case
+        when indicators.unit <> 'percent' then periods.numerator
+        when periods.denominator > 0 then 100 * periods.numerator / periods.denominator
+    end as value,
+    indicators.unit,
+    periods.edition,
+    periods.is_provisional,
+    nullif(concat_ws(
+        '; ',
+        case when indicators.unit = 'percent' and periods.denominator = 0 then 'no value: nobody to count' end,
+        periods.caveat
+    ), '') as caveat,
+    periods.extract_ids
+from periods
+inner join indicators using (indicator_id)

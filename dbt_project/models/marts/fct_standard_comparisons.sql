@@ -1,0 +1,140 @@
+with indicator_values as (
+
+    select * from {{ ref('fct_indicator_values') }}
+
+),
+
+standards as (
+
+    select * from {{ ref('dim_standards') }}
+
+),
+
+in_force as (
+
+    select
+        indicator_values.*,
+        standards.standard_id,
+        standards.standard,
+        standards.comparator
+    from indicator_values
+    left join standards
+        on
+            indicator_values.indicator_id = standards.indicator_id
+            and standards.scope in ('national', indicator_values.org_code)
+            and indicator_values.period_end >= standards.valid_from
+            and indicator_values.period_end <= coalesce(standards.valid_to, date '9999-12-31')
+    -- A standard of the organisation's own goes before the national one.
+    qualify row_number() over (
+        partition by
+            indicator_values.indicator_id, indicator_values.org_code, indicator_values.org_level,
+            indicator_values.period_type, indicator_values.period_start, indicator_values.period_end,
+            indicator_values.source
+        order by standards.scope = indicator_values.org_code desc, standards.valid_from desc
+    ) = 1
+
+),
+
+exact as (
+
+    select
+        *,
+        -- Both sides multiplied out in decimals: a comparison never rests on a rounded or binary percentage.
+        case when unit = 'percent' then numerator::decimal(18, 3) * 100 else numerator::decimal(18, 3) end as achieved,
+        case when unit = 'percent' then denominator::decimal(18, 3) * standard else standard end as required
+    from in_force
+
+),
+
+judged as (
+
+    select
+        *,
+        case
+            when value is null or standard is null then null
+            when comparator = '>=' then achieved >= required
+            when comparator = '>' then achieved > required
+            when comparator = '<=' then achieved <= required
+            when comparator = '<' then achieved < required
+            when comparator = '=' then achieved = required
+        end as is_met,
+        case
+            when value is null or standard is null then null
+            when unit <> 'percent' then numerator
+            when comparator in ('>=', '>') then denominator - numerator
+            else numerator
+        end as breaches,
+        case
+            when value is null or standard is null then null
+            when unit <> 'percent' then standard::double
+            when comparator in ('>=', '>') then floor(denominator::decimal(18, 3) * (100 - standard) / 100)
+            else floor(denominator::decimal(18, 3) * standard / 100)
+        end as allowed_breaches
+    from exact
+
+),
+
+runs as (
+
+    -- A run of months in breach ends where the standard is met or not judged, or where a month is missing.
+    select
+        *,
+        coalesce(sum(
+            case
+                when is_met is distinct from false then 1
+                when lag_start is distinct from period_start - interval 1 month then 1
+                else 0
+            end
+        ) over (
+            partition by indicator_id, org_code, series_level, period_type, source
+            order by period_start, period_end
+            rows unbounded preceding
+        ), 0) as run_number
+    from (
+        select
+            *,
+            case org_level when 'sub_icb' then 'ccg' when 'icb' then 'stp' else org_level end as series_level,
+            lag(period_start) over (
+                partition by
+                    indicator_id, org_code, period_type, source,
+                    case org_level when 'sub_icb' then 'ccg' when 'icb' then 'stp' else org_level end
+                order by period_start, period_end
+            ) as lag_start
+        from judged
+    )
+
+)
+
+select
+    indicator_id,
+    org_code,
+    org_level,
+    period_type,
+    period_start,
+    period_end,
+    source,
+    is_preferred,
+    numerator,
+    denominator,
+    value,
+    unit,
+    standard_id,
+    standard,
+    comparator,
+    is_met,
+    breaches,
+    allowed_breaches,
+    case when breaches is not null then greatest(breaches - allowed_breaches, 0) end as excess_breaches,
+    case
+        when period_type <> 'month' then null
+        when is_met = false then count(*) filter (where is_met = false) over (
+            partition by indicator_id, org_code, series_level, period_type, source, run_number
+            order by period_start
+            rows unbounded preceding
+        )
+        when is_met then 0
+    end as periods_in_breach,
+    is_provisional,
+    caveat,
+    extract_ids
+from runs

@@ -1,0 +1,32 @@
+with waits as (
+
+    select * from {{ source('raw', 'cancer') }}
+
+),
+
+current_coverage as (
+
+    select * from {{ ref('stg_landing__current_coverage') }}
+    where dataset = 'cancer' and view = 'commissioner'
+
+)
+
+select
+    waits.extract_id,
+    waits.source_sheet,
+    waits.source_row,
+    waits.period_start,
+    waits.standard as measure,
+    waits.is_total as is_england,
+    waits.org_code as commissioner_code,
+    waits.org_name as commissioner_name,
+    waits.patients,
+    waits.patients_within,
+    current_coverage.edition,
+    current_coverage.caveat
+from waits
+inner join current_coverage
+    on
+        waits.extract_id = current_coverage.extract_id
+        and waits.period_start = current_coverage.period_start
+        and waits.standard = current_coverage.part

@@ -1,0 +1,30 @@
+with delayed_days as (
+
+    select * from {{ source('raw', 'dtoc') }}
+
+),
+
+current_coverage as (
+
+    select * from {{ ref('stg_landing__current_coverage') }}
+    where dataset = 'dtoc'
+
+)
+
+select
+    delayed_days.extract_id,
+    delayed_days.source_row,
+    delayed_days.period_start,
+    delayed_days.provider_code,
+    delayed_days.provider_name,
+    delayed_days.local_authority_code,
+    delayed_days.local_authority_name,
+    lower(delayed_days.setting) = 'acute' as is_acute,
+    delayed_days.reason_for_delay,
+    delayed_days.nhs_days,
+    delayed_days.social_care_days,
+    delayed_days.both_days,
+    current_coverage.edition,
+    current_coverage.caveat
+from delayed_days
+inner join current_coverage using (extract_id, period_start)

@@ -1,0 +1,43 @@
+with coverage as (
+
+    select * from {{ source('raw', 'extract_coverage') }}
+
+),
+
+extracts as (
+
+    select * from {{ ref('stg_landing__extracts') }}
+
+),
+
+ranked as (
+
+    select
+        coverage.extract_id,
+        coverage.dataset,
+        coverage.view,
+        coverage.part,
+        coverage.period_start,
+        extracts.edition,
+        extracts.is_provisional,
+        extracts.caveat,
+        -- A final edition outranks all, a provisional one nothing; then publication, else receipt, decides. Time of
+        -- modification and content only settle what arrived together, so that two runs on the same bytes agree.
+        row_number() over (
+            partition by coverage.dataset, coverage.view, coverage.part, coverage.period_start
+            order by
+                case extracts.edition when 'final' then 2 when 'provisional' then 0 else 1 end desc,
+                coalesce(extracts.published_on, cast(extracts.received_at as date)) desc,
+                extracts.received_at desc,
+                extracts.modified_at desc,
+                coverage.extract_id
+        ) as edition_rank
+    from coverage
+    inner join extracts using (extract_id)
+    where extracts.outcome = 'loaded'
+
+)
+
+select * exclude (edition_rank)
+from ranked
+where edition_rank = 1

@@ -1,0 +1,50 @@
+with pathways as (
+
+    select * from {{ source('raw', 'rtt') }}
+
+),
+
+current_coverage as (
+
+    select * from {{ ref('stg_landing__current_coverage') }}
+    where dataset = 'rtt'
+
+),
+
+current_extracts as (
+
+    select
+        extract_id,
+        part,
+        period_start,
+        edition,
+        caveat,
+        bool_or(view = 'commissioner') as is_current_for_commissioners,
+        bool_or(view = 'provider') as is_current_for_providers
+    from current_coverage
+    group by all
+
+)
+
+select
+    pathways.extract_id,
+    pathways.source_sheet,
+    pathways.source_row,
+    pathways.period_start,
+    pathways.part,
+    pathways.provider_code,
+    pathways.provider_name,
+    pathways.commissioner_code,
+    pathways.commissioner_name,
+    pathways.treatment_function_code,
+    pathways.treatment_function_name,
+    pathways.is_total as is_all_treatment_functions,
+    pathways.week_bands,
+    pathways.pathways,
+    pathways.pathways_with_unknown_start,
+    current_extracts.is_current_for_commissioners,
+    current_extracts.is_current_for_providers,
+    current_extracts.edition,
+    current_extracts.caveat
+from pathways
+inner join current_extracts using (extract_id, part, period_start)
