@@ -21,7 +21,6 @@ from ccg_pipeline.extracts.contract import (
     ExtractError,
     Schema,
     adds_up,
-    match_headings,
     no_repeats,
     normalise,
     one_month,
@@ -29,7 +28,7 @@ from ccg_pipeline.extracts.contract import (
 )
 from ccg_pipeline.extracts.periods import parse_day, parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import find_header, read_table
+from ccg_pipeline.extracts.spreadsheet import find_header, read_delimited, read_table
 
 name = "rtt"
 
@@ -152,10 +151,8 @@ def _read_full(source: Source) -> Extract:
     headings = source.first_lines[header]
     bands = _full_bands(headings, f"row {header + 1}")
     columns = (*_FULL_IDENTITY, *bands, *_FULL_TOTALS)
-    positions = match_headings(headings, columns, f"row {header + 1}")
     counts = [c for c in columns if c.kind == "count"]
-    frame = source.table(header, counts=[positions[c.name] for c in counts])
-    frame = frame.select("source_row", *(pl.col(f"column_{i + 1}").alias(n) for n, i in positions.items()))
+    frame = read_delimited(source, header, columns, counts_as_numbers=True)
     # Whole numbers were read as such; `typed` finds the cell where one is not, or is negative.
     if frame[counts[0].name].dtype == pl.String or any((frame[c.name] < 0).any() for c in counts):
         frame = typed(frame.with_columns(pl.col(c.name).cast(pl.String) for c in counts), counts, "the file")

@@ -162,14 +162,14 @@ class Source:
         width = len(self.first_lines[header])
         lines = self.content.split(b"\n", header + 1)
         body = lines[header + 1] if len(lines) > header + 1 else b""
+        if not body.strip():
+            raise ExtractError(f"headings in row {header + 1} and no row follows. Fetch the file again.")
         frame = None
         for count_type in (pl.Int64, pl.String):
             schema = {f"column_{i + 1}": count_type if i in counts else pl.String for i in range(width)}
             try:
                 frame = pl.read_csv(body, has_header=False, schema=schema)
                 break
-            except pl.exceptions.NoDataError:
-                raise ExtractError(f"headings in row {header + 1} and no row follows. Fetch it again.") from None
             except pl.exceptions.PolarsError:
                 continue
         # Polars fills a short row with nulls; only a null in the last column can hide one.

@@ -60,15 +60,24 @@ def read_table(source: Source, sheet: str, needed: Sequence[str], columns: Seque
     )
 
 
-def read_delimited(source: Source, header: int, columns: Sequence[Column]) -> pl.DataFrame:
-    """The table of a text file: text columns by our names and ``source_row``; columns left empty are dropped.
+def read_delimited(
+    source: Source, header: int, columns: Sequence[Column], counts_as_numbers: bool = False
+) -> pl.DataFrame:
+    """The table of a text file: columns by our names and ``source_row``; columns left empty are dropped.
 
-    A column whose heading is unknown is an error unless it holds nothing at all (spreadsheets leave such
-    columns behind, one published file has an empty one headed ``a``).
+    Cells are text; with ``counts_as_numbers`` the counts are read as whole numbers at once, if all of them are (for
+    wide files: `typed` then has nothing to do). A column whose heading is unknown is an error unless it holds nothing
+    at all (spreadsheets leave such columns behind, one published file has an empty one headed ``a``).
     """
-    headings, frame = source.first_lines[header], source.table(header)
+    headings = source.first_lines[header]
+    known = {normalise(h): c for c in columns for h in c.headings}
+    counts = [
+        i
+        for i, h in enumerate(headings)
+        if counts_as_numbers and normalise(h) in known and known[normalise(h)].kind == "count"
+    ]
+    frame = source.table(header, counts)
     kept: list[str | None] = []
-    known = {normalise(h) for c in columns for h in c.headings}
     for i, heading in enumerate(headings):
         cells = frame[f"column_{i + 1}"]
         if normalise(heading) not in known and cells.is_null().all():

@@ -1,0 +1,108 @@
+"""What the tests share: the sample, the published files where they are, and homes built from them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ccg_pipeline import cli, extracts
+from ccg_pipeline.landing import loading
+from ccg_pipeline.sample import write_sample
+from ccg_pipeline.settings import PROJECT_ROOT, Settings
+
+NIGHT = datetime(2019, 9, 1, 2, 0)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of published files and reference figures; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("CCG_SHARED") or PROJECT_ROOT.parent / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip(f"the published files are not here ({folder})")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample extracts, written anew. Shared by tests: copy before changing anything."""
+    folder = tmp_path_factory.mktemp("sample") / "raw"
+    write_sample(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_home(sample_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Home after one whole nightly run on the sample. Shared by tests: only read it."""
+    home = tmp_path_factory.mktemp("sample_home")
+    assert cli.run(["nightly", "--raw", str(sample_raw), "--home", str(home)]) == 0
+    return home
+
+
+@pytest.fixture(scope="session")
+def shared_home(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Home after one whole nightly run on the published files. Shared by tests: only read it."""
+    home = tmp_path_factory.mktemp("shared_home")
+    assert cli.run(["nightly", "--raw", str(shared / "data"), "--home", str(home)]) == 3
+    return home
+
+
+def land(settings: Settings, now: datetime = NIGHT) -> loading.Receipt:
+    """Receive and load as the job does, without Dagster."""
+    receipt = loading.receive(settings, now, lambda _: None)
+    for dataset in extracts.DATASETS:
+        loading.load(settings, dataset, lambda _: None)
+    return receipt
+
+
+def build_marts(settings: Settings) -> None:
+    """Build all seeds and models, without their tests."""
+    command = [settings.dbt_executable, "--quiet", "build", "--exclude-resource-type", "test", "unit_test"]
+    done = subprocess.run(
+        command,
+        cwd=settings.dbt_project,
+        env={**os.environ, **settings.dbt_environment()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def opened(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    con = duckdb.connect(str(database), read_only=True)
+    try:
+        yield con
+    finally:
+        con.close()
+
+
+def mart_rows(database: Path, mart: str, leave_out: tuple[str, ...] = ()) -> list[tuple]:
+    """All rows of a mart in a fixed order, without the columns named."""
+    with opened(database) as con:
+        exclude = f"EXCLUDE ({', '.join(leave_out)})" if leave_out else ""
+        return con.execute(f"SELECT * {exclude} FROM marts.{mart} ORDER BY ALL").fetchall()
+
+
+@pytest.fixture
+def one_value(sample_home: Path) -> Iterator[Callable[..., dict]]:
+    """A row of `fct_standard_comparisons` of the sample, by indicator, organisation, month and period type."""
+    with opened(Settings(sample_home, sample_home).published) as con:
+
+        def look_up(indicator_id: str, org_code: str, month: str, period_type: str = "month") -> dict:
+            cursor = con.execute(
+                "SELECT * FROM marts.fct_standard_comparisons WHERE indicator_id = ? AND org_code = ? "
+                "AND period_type = ? AND strftime(period_end, '%Y-%m') = ?",
+                [indicator_id, org_code, period_type, month],
+            )
+            rows = cursor.fetchall()
+            assert len(rows) == 1, f"{indicator_id} {org_code} {month}: {len(rows)} rows"
+            return dict(zip([c[0] for c in cursor.description], rows[0], strict=True))
+
+        yield look_up
