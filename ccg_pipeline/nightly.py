@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -154,13 +153,7 @@ def _told(say: Callable[[str], None]) -> Iterator[None]:
 def _quiet(log: Any) -> Iterator[None]:
     """Keep what Dagster, dbt and Great Expectations print for the log file."""
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-        handlers = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
-        streams = [h.setStream(log) for h in handlers]
-        try:
-            yield
-        finally:
-            for handler, stream in zip(handlers, streams, strict=True):
-                handler.setStream(stream or sys.stderr)
+        yield
 
 
 def _seconds_by_stage(result: Any) -> dict[str, float]:

@@ -13,7 +13,7 @@ measures as (
         list_contains(suppressed_measures, 'acute_elective_admissions') as is_suppressed
     from activity
 
-    union all by name
+    union all
 
     select
         *,
@@ -22,7 +22,7 @@ measures as (
         list_contains(suppressed_measures, 'acute_nonelective_admissions') as is_suppressed
     from activity
 
-    union all by name
+    union all
 
     select
         *,

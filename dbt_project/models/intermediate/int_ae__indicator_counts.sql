@@ -29,45 +29,55 @@ providers as (
 
 ),
 
-provider_counts as (
+measures as (
 
     select
         'within_4_hours' as measure,
         *,
         case when not is_four_hours_not_reported then attendances - attendances_over_4hrs end as numerator,
-        case when not is_four_hours_not_reported then attendances end as denominator,
+        case when not is_four_hours_not_reported then attendances end as denominator
+    from providers
+
+    union all
+
+    select 'waits_over_12_hours' as measure, *, waits_over_12hrs_from_dta as numerator, null as denominator
+    from providers
+
+    union all
+
+    select 'attendances' as measure, *, attendances as numerator, null as denominator
+    from providers
+
+    union all
+
+    select 'attendances_type1' as measure, *, attendances_type1 as numerator, null as denominator
+    from providers
+
+    union all
+
+    select 'attendances_type2' as measure, *, attendances_type2 as numerator, null as denominator
+    from providers
+
+    union all
+
+    select 'attendances_other' as measure, *, attendances_other as numerator, null as denominator
+    from providers
+
+),
+
+provider_counts as (
+
+    select
+        *,
         case
+            when measure <> 'within_4_hours' then null
             when is_four_hours_not_reported
-                then 'not reported: a field-test site of the clinical review of standards, 0 over four hours means none were counted'
+                then 'not reported: a field-test site of the clinical review of standards, '
+                || '0 over four hours means none were counted'
             when attendances_type1 > 0 and attendances_over_4hrs = 0
                 then 'no attendance over four hours is reported: check that the provider counted them'
         end as measure_caveat
-    from providers
-
-    union all by name
-
-    select 'waits_over_12_hours' as measure, *, waits_over_12hrs_from_dta as numerator
-    from providers
-
-    union all by name
-
-    select 'attendances' as measure, *, attendances as numerator
-    from providers
-
-    union all by name
-
-    select 'attendances_type1' as measure, *, attendances_type1 as numerator
-    from providers
-
-    union all by name
-
-    select 'attendances_type2' as measure, *, attendances_type2 as numerator
-    from providers
-
-    union all by name
-
-    select 'attendances_other' as measure, *, attendances_other as numerator
-    from providers
+    from measures
 
 ),
 
@@ -106,7 +116,7 @@ select
     extract_id
 from provider_counts
 
-union all by name
+union all
 
 select
     measure,

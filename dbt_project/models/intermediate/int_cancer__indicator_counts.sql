@@ -58,5 +58,5 @@ england as (
 )
 
 select * from commissioners
-union all by name
+union all
 select * from england

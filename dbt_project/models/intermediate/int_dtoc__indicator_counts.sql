@@ -4,53 +4,82 @@ with delayed_days as (
 
 ),
 
-by_organisation as (
+providers as (
 
     select
-        -- Grouping by provider and over all of them in one pass; the second is England.
-        grouping(provider_code) = 1 as is_england,
-        provider_code,
-        any_value(provider_name) as provider_name,
+        provider_code as org_code,
+        any_value(provider_name) as org_name,
+        'provider' as org_level,
         period_start,
-        sum(nhs_days) as delayed_days_nhs,
-        sum(social_care_days) as delayed_days_social_care,
-        sum(both_days) as delayed_days_both,
+        coalesce(sum(nhs_days), 0) as nhs_days,
+        coalesce(sum(social_care_days), 0) as social_care_days,
+        coalesce(sum(both_days), 0) as both_days,
         count(*) filter (where nhs_days is null or social_care_days is null or both_days is null) as blank_rows,
         any_value(caveat) as extract_caveat,
         any_value(edition) as edition,
         any_value(extract_id) as extract_id
     from delayed_days
-    group by grouping sets ((period_start, provider_code), (period_start))
+    group by provider_code, period_start
+
+),
+
+england as (
+
+    select
+        'ENG' as org_code,
+        'England' as org_name,
+        'national' as org_level,
+        period_start,
+        sum(nhs_days) as nhs_days,
+        sum(social_care_days) as social_care_days,
+        sum(both_days) as both_days,
+        sum(blank_rows) as blank_rows,
+        any_value(extract_caveat) as extract_caveat,
+        any_value(edition) as edition,
+        any_value(extract_id) as extract_id
+    from providers
+    group by period_start
+
+),
+
+organisations as (
+
+    select
+        *,
+        nullif(concat_ws(
+            '; ',
+            case when blank_rows > 0 then 'blank where days are expected in rows of the extract: ' || blank_rows end,
+            extract_caveat
+        ), '') as caveat
+    from (
+        select * from providers
+        union all
+        select * from england
+    ) as providers_and_england
 
 ),
 
 counts as (
 
-    unpivot (
-        select
-            *,
-            coalesce(delayed_days_nhs, 0) + coalesce(delayed_days_social_care, 0) + coalesce(delayed_days_both, 0)
-                as delayed_days
-        from by_organisation
-    )
-    on delayed_days, delayed_days_nhs, delayed_days_social_care, delayed_days_both
-    into name measure value numerator
+    select 'delayed_days' as measure, *, nhs_days + social_care_days + both_days as numerator from organisations
+    union all
+    select 'delayed_days_nhs' as measure, *, nhs_days as numerator from organisations
+    union all
+    select 'delayed_days_social_care' as measure, *, social_care_days as numerator from organisations
+    union all
+    select 'delayed_days_both' as measure, *, both_days as numerator from organisations
 
 )
 
 select
     measure,
-    case when is_england then 'ENG' else provider_code end as org_code,
-    case when is_england then 'England' else provider_name end as org_name,
-    case when is_england then 'national' else 'provider' end as org_level,
+    org_code,
+    org_name,
+    org_level,
     period_start,
     numerator,
     null::bigint as denominator,
-    nullif(concat_ws(
-        '; ',
-        case when blank_rows > 0 then blank_rows || ' rows of the extract have a blank where days are expected' end,
-        extract_caveat
-    ), '') as caveat,
+    caveat,
     edition,
     extract_id
 from counts

@@ -1,13 +1,13 @@
 with dataset_counts as (
 
     select 'ae' as dataset, * from {{ ref('int_ae__indicator_counts') }}
-    union all by name
+    union all
     select 'activity' as dataset, * from {{ ref('int_activity__indicator_counts') }}
-    union all by name
+    union all
     select 'cancer' as dataset, * from {{ ref('int_cancer__indicator_counts') }}
-    union all by name
+    union all
     select 'dtoc' as dataset, * from {{ ref('int_dtoc__indicator_counts') }}
-    union all by name
+    union all
     select 'rtt' as dataset, * from {{ ref('int_rtt__indicator_counts') }}
 
 ),
@@ -122,10 +122,32 @@ systems as (
 
 organisations_and_systems as (
 
-    select * exclude (extract_id), [extract_id] as extract_ids
+    select
+        dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        [extract_id] as extract_ids
     from dataset_counts
-    union all by name
-    select * exclude (absent_codes, is_incomplete)
+    union all
+    select
+        dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_ids
     from systems
 
 )

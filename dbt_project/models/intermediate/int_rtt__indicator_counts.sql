@@ -83,10 +83,10 @@ england as (
 organisations as (
 
     select * from providers
-    union all by name
+    union all
     select * from commissioners
     where org_code not in (select org_code from exceptions)
-    union all by name
+    union all
     select * from england
 
 )
@@ -108,7 +108,7 @@ select
     extract_id
 from organisations
 
-union all by name
+union all
 
 select
     'incomplete_over_52_weeks' as measure,

@@ -36,7 +36,7 @@ select
     note
 from catalogue
 
-union all by name
+union all
 
 select
     org_code,

@@ -129,7 +129,7 @@ years_to_date as (
 periods as (
 
     select * from months
-    union all by name
+    union all
     select * from years_to_date
 
 )
