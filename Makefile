@@ -23,7 +23,7 @@ check: $(READY)
 	find $${CCG_RAW:-raw} -type f ! -name '.*' ! -name '*.md' -print0 | xargs -0 $(BIN)/ccg check
 
 bench: $(READY)
-	$(BIN)/python -m tests.bench
+	$(BIN)/python tests/bench.py
 
 # The standards suites, written anew from the catalogue.
 suites: $(READY)

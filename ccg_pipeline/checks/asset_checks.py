@@ -85,13 +85,14 @@ def build_standards_asset(settings: Settings) -> dg.AssetsDefinition:
             record(settings, suite, "standards", results)
             unexpected = sum(r.unexpected for r in results)
             breaches[suite.name] = unexpected
-            worst = next((r.in_words() for r in results if not r.success), None)
+            judged = sum(r.evaluated for r in results)
+            found = next((r.in_words() for r in results if not r.success), None)
             yield dg.AssetCheckResult(
                 check_name=_check_name(suite),
                 passed=unexpected == 0,
                 severity=dg.AssetCheckSeverity.WARN,
-                description=worst,
-                metadata={"values_judged": sum(r.evaluated for r in results), "breaches": unexpected},
+                description=found if judged else "no values to judge: nothing derived or returned yet",
+                metadata={"values_judged": judged, "breaches": unexpected},
             )
         yield dg.MaterializeResult(
             metadata={

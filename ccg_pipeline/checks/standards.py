@@ -21,6 +21,7 @@ _BOUNDS = {
     ">": lambda standard: {"min_value": standard, "strict_min": True},
     "<": lambda standard: {"max_value": standard, "strict_max": True},
 }
+_WORDS = {">=": "at least", "<=": "at most", "=": "exactly", ">": "above", "<": "below"}
 
 
 def build_suites(seeds: Path) -> list[Suite]:
@@ -49,7 +50,7 @@ def build_suites(seeds: Path) -> list[Suite]:
                     "from marts.fct_standard_comparisons "
                     f"where indicator_id = '{rows[0]['indicator_id']}' and period_type = 'month' "
                     "and is_preferred and value is not null "
-                    "order by all"
+                    "order by period desc, org_code, org_level"
                 ),
                 "key": ["org_code", "org_level", "period"],
             },
@@ -81,7 +82,7 @@ def _expectation(row: dict[str, str], standards: list[dict[str, str]]) -> dict[s
             "condition_parser": "pandas",
         },
         "severity": "warning",
-        "meta": {"meaning": f"{row['comparator']} {row['standard']}", "source": row["source"]},
+        "meta": {"meaning": f"{_WORDS[row['comparator']]} {row['standard']}", "source": row["source"]},
     }
 
 

@@ -19,7 +19,7 @@
 {% macro columns_of(relation) -%}
     {%- set columns = {} -%}
     {%- for column in adapter.get_columns_in_relation(relation) -%}
-        {%- do columns.update({column.name: {'data_type': column.data_type}}) -%}
+        {%- do columns.update({column.name: {'data_type': column.dtype}}) -%}
     {%- endfor -%}
     {{ return(columns) }}
 {%- endmacro %}
