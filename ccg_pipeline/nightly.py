@@ -76,11 +76,11 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
     """
     started_at, clock = datetime.now(UTC), time.monotonic()
     files, ignored = scan(settings.raw)
-    with warehouse.sole_writer(settings.warehouse):
-        nothing_new = nights.is_nothing_new(settings, files)
-    if nothing_new:
+    if nights.is_nothing_new(settings, files):
         night = Night(NOTHING_NEW, ignored=ignored)
     else:
+        with warehouse.sole_writer(settings.warehouse):
+            pass  # a run that cannot write is told so before seconds go into starting
         night = _run_job(settings, say, started_at)
         night.ignored = ignored
     if night.outcome != FAILED:

@@ -6,11 +6,11 @@ new must be over before Dagster, dbt or Great Expectations are loaded.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from ccg_pipeline.landing.files import LandedFile
@@ -45,9 +45,9 @@ def is_nothing_new(settings: Settings, files: Iterable[LandedFile]) -> bool:
         return False
     try:
         last = json.loads(settings.last_night.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return False
-    return (
+    return isinstance(last, dict) and (
         last.get("landing") == landing_fingerprint(files)
         and last.get("project") == project_fingerprint()
         and last.get("published_bytes") == settings.published.stat().st_size
@@ -68,18 +68,16 @@ def remember(settings: Settings, landing: str) -> None:
 
 def record_run(settings: Settings, record: dict[str, Any]) -> None:
     """Append one line to ``runs.jsonl``."""
-    append_line(settings.run_records, json.dumps(record, default=str))
-
-
-def append_line(path: Path, line: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    settings.run_records.parent.mkdir(parents=True, exist_ok=True)
+    with open(settings.run_records, "a", encoding="utf-8") as file:
+        file.write(json.dumps(record, default=str) + "\n")
 
 
 def last_run(settings: Settings) -> dict[str, Any] | None:
     """The latest run record; None before the first run."""
     if not settings.run_records.is_file():
         return None
-    lines = settings.run_records.read_text(encoding="utf-8").splitlines()
-    return json.loads(lines[-1]) if lines else None
+    for line in reversed(settings.run_records.read_text(encoding="utf-8").splitlines()):
+        with contextlib.suppress(ValueError):  # a run that was killed may have left half a line
+            return dict(json.loads(line))
+    return None

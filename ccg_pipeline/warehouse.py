@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +40,9 @@ REGISTRY = {
     # One row a distinct content, by the sha256 of its bytes.
     "extracts": """
         extract_id VARCHAR NOT NULL, dataset VARCHAR, layout VARCHAR, period_start DATE, period_end DATE,
-        edition VARCHAR, published_on DATE, received_at TIMESTAMP NOT NULL, modified_at TIMESTAMP NOT NULL,
-        row_count BIGINT, outcome VARCHAR NOT NULL, reason VARCHAR, caveat VARCHAR, reader_version VARCHAR NOT NULL,
-        is_audited BOOLEAN NOT NULL
+        edition VARCHAR, published_on DATE, received_at TIMESTAMP NOT NULL, row_count BIGINT,
+        outcome VARCHAR NOT NULL, reason VARCHAR, caveat VARCHAR, reader_version VARCHAR NOT NULL,
+        is_published BOOLEAN NOT NULL
     """,
     # The slices of each loaded extract: the unit in which editions replace each other.
     "extract_coverage": """
@@ -49,6 +50,10 @@ REGISTRY = {
         period_start DATE NOT NULL
     """,
 }
+
+
+# dbt builds everything within half a minute; a process that holds the file longer is no leftover.
+_LEFTOVER_SECONDS = 90
 
 
 class WarehouseBusyError(Exception):
@@ -71,7 +76,24 @@ def sole_writer(warehouse: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        _wait_for_leftovers(warehouse)
         yield
+
+
+def _wait_for_leftovers(warehouse: Path) -> None:
+    """Let a dbt process end that outlived a killed run; it holds DuckDB's own lock, not ours."""
+    deadline = time.monotonic() + _LEFTOVER_SECONDS
+    while warehouse.exists():
+        try:
+            duckdb.connect(str(warehouse)).close()
+            return
+        except duckdb.IOException as error:
+            if "lock" not in str(error) or time.monotonic() > deadline:
+                raise WarehouseBusyError(
+                    f"another process holds {warehouse} open ({str(error).splitlines()[0][:200]}). Close it, then "
+                    "start again; readers belong on the published copy."
+                ) from None
+            time.sleep(1)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.extracts import FRESHNESS
 from ccg_pipeline.assets.resources import Installation, log
 from ccg_pipeline.checks.asset_checks import RESULTS
+from ccg_pipeline.landing import loading
 from ccg_pipeline.landing.files import scan
 
 PUBLICATION = dg.AssetKey(["publication", "ccg_duckdb"])
@@ -40,6 +41,8 @@ def publication(installation: Installation) -> dg.MaterializeResult:
             con.execute("SELECT standard_id, count(*) FROM marts.fct_breaches GROUP BY 1 ORDER BY 1").fetchall()
         )
         present = con.execute("SELECT file_name, extract_id FROM raw.received_files WHERE is_present").fetchall()
+    with warehouse.writing(settings.warehouse) as con:
+        loading.mark_published(con)
     warehouse.publish(settings.warehouse, settings.published)
     files = scan(settings.raw)[0]
     # What came or changed while the run went on is for the next night: only what was received counts as published.

@@ -11,7 +11,6 @@ from ccg_pipeline import warehouse
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Installation, log
 from ccg_pipeline.checks.running import Result, Suite, load_suites, run_suite
-from ccg_pipeline.landing import loading
 from ccg_pipeline.settings import Settings
 
 RESULTS = dg.AssetKey(["checks", "standards"])
@@ -38,12 +37,10 @@ def _quality_check(suite: Suite) -> dg.AssetChecksDefinition:
         results = evaluate(settings, suite)
         record(settings, suite, "quality", results)
         failed = [r for r in results if not r.success and r.severity == "critical"]
-        if not failed and schema == "raw":
-            loading.mark_audited(settings, table)
         return dg.AssetCheckResult(
             passed=not failed,
             severity=dg.AssetCheckSeverity.ERROR,
-            description="; ".join(r.in_words() for r in failed) or None,
+            description="; ".join(r.in_words(file_names(settings, r)) for r in failed) or None,
             metadata={
                 "rows_checked": max((r.evaluated for r in results), default=0),
                 "expectations": len(results),
@@ -109,6 +106,19 @@ def evaluate(settings: Settings, suite: Suite) -> list[Result]:
     with warehouse.reading(settings.warehouse) as con:
         frame = con.execute(suite.meta["query"]).df()
     return run_suite(suite, frame)
+
+
+def file_names(settings: Settings, result: Result) -> dict[str, str]:
+    """The names, in the landing folder, of the extracts that a result found fault with."""
+    extract_ids = list({key["extract_id"] for key in result.unexpected_keys if "extract_id" in key})
+    with warehouse.reading(settings.warehouse) as con:
+        return dict(
+            con.execute(
+                "SELECT extract_id, min(file_name) FROM raw.received_files "
+                "WHERE list_contains(?, extract_id) GROUP BY 1",
+                [extract_ids],
+            ).fetchall()
+        )
 
 
 def record(settings: Settings, suite: Suite, kind: str, results: Iterable[Result]) -> None:

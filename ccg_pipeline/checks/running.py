@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -57,8 +57,12 @@ class Result:
     unexpected: int
     unexpected_keys: list[dict[str, Any]] = field(default_factory=list)
 
-    def in_words(self) -> str:
-        examples = "; ".join(", ".join(f"{k} {v}" for k, v in key.items()) for key in self.unexpected_keys[:_EXAMPLES])
+    def in_words(self, file_names: Mapping[str, str] | None = None) -> str:
+        """The finding with its first examples; extracts by the names of their files, where those are given."""
+        names = file_names or {}
+        examples = "; ".join(
+            ", ".join(names.get(str(v), f"{k} {v}") for k, v in key.items()) for key in self.unexpected_keys[:_EXAMPLES]
+        )
         return f"{self.meaning}: {self.unexpected} of {self.evaluated} rows do not" + (
             f" ({examples})" if examples else ""
         )

@@ -14,6 +14,7 @@ from ccg_pipeline.extracts.contract import (
     Extract,
     ExtractError,
     Schema,
+    are_codes,
     no_repeats,
     typed,
 )
@@ -52,6 +53,8 @@ _IDENTITY = (
     Column("region_name", ("Region Name",)),
 )
 COLUMNS = (*_IDENTITY, *MEASURES)
+# Counts below England are rounded to 5: a total and the sum of its two parts differ by at most as much.
+_ROUNDED_TO = 5
 _BREAKDOWNS = {
     "National": "england",
     "Region of CCG": "commissioner_region",
@@ -104,8 +107,13 @@ def read(source: Source) -> Extract:
         pl.col("reporting_period").cast(pl.Int64, strict=False),
     )
     _months_of_year(frame)
+    named = frame.filter(pl.col("breakdown").is_in(["commissioner", "provider"]))
+    are_codes(named, _IDENTITY[4], "the file")
+    no_repeats(named, ["period_start", "breakdown", "org_code"], "the file")
     no_repeats(frame, ["period_start", "breakdown", "org_code", "region_code"], "the file")
     _no_blanks(frame)
+    _every_month_whole(frame)
+    _parts_of_totals(frame)
     rows = frame.select(pl.col(c).cast(t) for c, t in schema.items())
     coverage = tuple(
         Coverage(view, "all", month)
@@ -135,3 +143,36 @@ def _no_blanks(frame: pl.DataFrame) -> None:
             raise ExtractError(
                 f"row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a count or '*'."
             )
+
+
+def _every_month_whole(frame: pl.DataFrame) -> None:
+    """Each month has England once, and CCGs and providers: a month without some was cut off."""
+    for month, rows in frame.group_by("period_start", maintain_order=True):
+        found = dict(rows["breakdown"].value_counts().iter_rows())
+        if found.get("england") != 1 or not {"commissioner", "provider"} <= set(found):
+            raise ExtractError(
+                f"{month[0]:%B %Y}: {found.get('england', 0)} rows for England, {found.get('commissioner', 0)} for "
+                f"CCGs and {found.get('provider', 0)} for providers, expected one for England and some of each. It may "
+                "be cut off: fetch it again."
+            )
+
+
+def _parts_of_totals(frame: pl.DataFrame) -> None:
+    """A total is its two parts, exactly for England and within their rounding elsewhere, where none is suppressed."""
+    for group, _ in _GROUPS:
+        for total, parts in (
+            ("elective_admissions", ("ordinary_elective_admissions", "daycase_elective_admissions")),
+            ("first_attendances", ("first_attendances_gp_referral", "first_attendances_other_referral")),
+        ):
+            difference = (pl.col(f"{group}_{total}") - pl.sum_horizontal(f"{group}_{p}" for p in parts)).abs()
+            known = pl.all_horizontal(pl.col(f"{group}_{p}").is_not_null() for p in parts)
+            allowed = pl.when(pl.col("breakdown") == "england").then(0).otherwise(_ROUNDED_TO)
+            off = frame.filter(known & (difference > allowed))
+            if off.height:
+                first = off.row(0, named=True)
+                raise ExtractError(
+                    f"row {first['source_row']} ({first['org_code']}, {first['activity_month']}): {total} is "
+                    f"{first[f'{group}_{total}']}, its parts are "
+                    f"{' and '.join(str(first[f'{group}_{p}']) for p in parts)} ({off.height} such rows). The file "
+                    "contradicts itself: fetch it again or ask the publisher."
+                )

@@ -15,6 +15,7 @@ from ccg_pipeline.extracts.contract import (
     ExtractError,
     Schema,
     adds_up,
+    are_codes,
     no_repeats,
     one_month,
     typed,
@@ -115,6 +116,10 @@ def read(source: Source) -> Extract:
         missing = [c.headings[0] for c in _BOOKED if c not in booked]
         raise ExtractError(f"row {header + 1}: booked appointments are there without {', '.join(map(repr, missing))}.")
     frame = typed(frame, COLUMNS, "the file")
+    # A footnote has text in one cell and no counts.
+    frame = frame.filter(
+        pl.col("org_code").is_not_null() | pl.any_horizontal(pl.col(c.name).is_not_null() for c in measures)
+    )
     # Older total rows have no codes; later ones say TOTAL, or Total, in every identifying column.
     is_total = (
         pl.col("org_name").str.to_lowercase().eq("total")
@@ -126,6 +131,7 @@ def read(source: Source) -> Extract:
         raise ExtractError(
             f"the file has {totals.height} rows named TOTAL, expected one: it may be cut off. Fetch it again."
         )
+    are_codes(providers, _IDENTITY[1], "the file")
     _whole_rows(providers, measures)
     no_repeats(providers, ["org_code"], "the file")
     adds_up(providers, totals, [], measures, "the file", "the row TOTAL")

@@ -139,7 +139,8 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
     return positions
 
 
-_WHOLE = r"^\d+(?:\.0+)?$"
+# A trillion is beyond any published count, and within what a float holds exactly.
+_WHOLE = r"^(?:\d{1,12}|\d{1,3}(?:,\d{3}){1,3})(?:\.0+)?$"
 _DECIMAL = r"^-?\d+(?:\.\d+)?(?:[eE]-?\d+)?$"
 
 
@@ -176,9 +177,25 @@ def typed(frame: pl.DataFrame, columns: Iterable[Column], where: str, suppressio
                 + (f" ({bad.height} such cells in the column)" if bad.height > 1 else "")
                 + ". Ask the publisher or correct the copy; the file was not loaded."
             )
-        cast = value.cast(pl.Float64, strict=False)
+        cast = value.str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False)
         frame = frame.with_columns(cast.cast(pl.Int64) if column.kind == "count" else cast)
     return frame
+
+
+_ODS_CODE = r"^[A-Z0-9]{3,7}$"
+_NO_CODE = ("TOTAL", "ENGLAND", "NATIONAL", "ALL")
+
+
+def are_codes(frame: pl.DataFrame, column: Column, where: str) -> None:
+    """Raises `ExtractError` where a cell is not shaped like an ODS code: blank, lower case, or a spreadsheet's."""
+    value = pl.col(column.name)
+    bad = frame.filter(value.is_null() | ~value.str.contains(_ODS_CODE) | value.is_in(_NO_CODE))
+    if bad.height:
+        first = bad.row(0, named=True)
+        raise ExtractError(
+            f"{where} row {first['source_row']}, column {column.headings[0]!r}: found {first[column.name]!r}, expected "
+            "an organisation code of capitals and digits. A spreadsheet may have changed it: fetch the file again."
+        )
 
 
 def one_month(texts: Iterable[str | None], where: str) -> date:

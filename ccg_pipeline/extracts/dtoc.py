@@ -14,6 +14,7 @@ from ccg_pipeline.extracts.contract import (
     Extract,
     ExtractError,
     Schema,
+    are_codes,
     no_repeats,
     one_month,
     typed,
@@ -30,9 +31,9 @@ _DAYS = (
     Column("both_days", ("Both", "Both B", "Both Days", "Both DTOC Days"), "count"),
 )
 _BEDS = (
-    Column("nhs_beds", ("NHS DTOC beds",), "decimal", required=False),
-    Column("social_care_beds", ("Social Care DTOC beds",), "decimal", required=False),
-    Column("both_beds", ("Both DTOC beds",), "decimal", required=False),
+    Column("nhs_beds", ("NHS DTOC beds",), "decimal"),
+    Column("social_care_beds", ("Social Care DTOC beds",), "decimal"),
+    Column("both_beds", ("Both DTOC beds",), "decimal"),
 )
 _KEY = (
     Column("provider_code", ("Provider Org Code",)),
@@ -50,7 +51,7 @@ COLUMNS = (
     *_DAYS,
     *_BEDS,
 )
-_SETTINGS = ("acute", "non-acute")
+_SETTINGS = ("Acute", "Non-Acute")
 _REASONS = frozenset(
     [
         "A_COMPLETION_ASSESSMENT",
@@ -97,10 +98,12 @@ def read(source: Source) -> Extract:
     assert header is not None
     frame = typed(read_delimited(source, header, COLUMNS), COLUMNS, "the file")
     month = one_month(frame["period"].to_list(), "column 'Period'")
-    for column in (_KEY[0], _KEY[2], _KEY[3]):
+    are_codes(frame, _KEY[0], "the file")
+    for column in (_KEY[2], _KEY[3]):
         blank = frame.filter(pl.col(column.name).is_null())
         if blank.height:
             raise ExtractError(f"row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a value.")
+    frame = frame.with_columns(pl.col("reason_for_delay").str.to_uppercase(), pl.col("setting").str.to_titlecase())
     _known(frame)
     no_repeats(frame, [c.name for c in _KEY], "the file")
     _beds_agree(frame, month_end(month).day)
@@ -118,9 +121,9 @@ def _known(frame: pl.DataFrame) -> None:
         .unique(["setting", "reason_for_delay"], maintain_order=True)
         .iter_rows(named=True)
     ):
-        if row["setting"].lower() not in _SETTINGS:
+        if row["setting"] not in _SETTINGS:
             raise ExtractError(f"row {row['source_row']}: setting {row['setting']!r}, expected Acute or Non-Acute.")
-        if row["reason_for_delay"].upper() not in _REASONS:
+        if row["reason_for_delay"] not in _REASONS:
             raise ExtractError(
                 f"row {row['source_row']}: reason {row['reason_for_delay']!r} is not one of "
                 f"{', '.join(sorted(_REASONS))}. A new reason is added in ccg_pipeline/extracts/dtoc.py."
@@ -128,16 +131,22 @@ def _known(frame: pl.DataFrame) -> None:
 
 
 def _beds_agree(frame: pl.DataFrame, days_in_month: int) -> None:
-    """Days over days in the month is what the file prints as beds: the proof that no days were mistyped."""
+    """Days over days in the month is what the file prints as beds: the proof that no days were mistyped or lost.
+
+    A blank is let through only beside 0 beds (one stands in the published extract of April 2018).
+    """
     for days, beds in zip(_DAYS, _BEDS, strict=True):
-        if beds.name not in frame.columns:
-            continue
+        a_day = pl.col(days.name) / days_in_month
         # Published to two or more decimals; a day more or less changes beds by over 0.03.
-        off = frame.filter((pl.col(days.name) / days_in_month - pl.col(beds.name)).abs() > 0.0101)
+        off = frame.filter(
+            ((a_day - pl.col(beds.name)).abs() > 0.0101).fill_null(
+                pl.col(beds.name).is_null() | (pl.col(beds.name) > 0)
+            )
+        )
         if off.height:
             first = off.row(0, named=True)
             raise ExtractError(
-                f"row {first['source_row']}: {first[days.name]} in {days.headings[0]!r} is "
-                f"{first[days.name] / days_in_month:.3f} a day, {beds.headings[0]!r} says {first[beds.name]}. "
-                "The file contradicts itself: fetch it again or ask the publisher."
+                f"row {first['source_row']}: {first[days.name]} in {days.headings[0]!r} does not go with "
+                f"{first[beds.name]} in {beds.headings[0]!r}, which is days over the {days_in_month} days of the month "
+                f"({off.height} such rows). The file contradicts itself: fetch it again or ask the publisher."
             )

@@ -24,11 +24,14 @@ MONTHS = [
     "november",
     "december",
 ]
-_MONTH_NAME = re.compile(
-    r"\b(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b[\s\-_/,.]*((?:20)?\d\d)(?!\d)(?:\s*[/\-]\s*(\d{2,4})\b)?",
-    re.IGNORECASE,
+_NAMES = (
+    r"jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
 )
+_MONTH = re.compile(rf"(?<![a-z])({_NAMES})(?![a-z])", re.IGNORECASE)
+# What may follow the name: a year of four digits, or of two where nothing but a financial year comes after.
+_YEAR = re.compile(r"[\s\-_/,.]*(?:(20\d\d)|(\d\d))(?:\s*[/\-]\s*(20\d\d|\d\d))?(?!\d)")
+_DAY_AND_YEAR = re.compile(r"[\s\-_/,.]*\d{1,2}(?:st|nd|rd|th)?[\s,]+(20\d\d)(?!\d)")
 _ISO = re.compile(r"^\s*(20\d\d)-(\d\d)(?:-(\d\d))?(?:[ T]00:00(?::00)?(?:\.0+)?)?\s*$")
 _SERIAL = re.compile(r"^\s*([34]\d{4})(?:\.0+)?\s*$")
 _EXCEL_EPOCH = date(1899, 12, 30)
@@ -49,18 +52,30 @@ def parse_month(text: str | None) -> date | None:
         return date(year, month, 1) if 1 <= month <= 12 else None
     if serial := _SERIAL.match(text):
         return (_EXCEL_EPOCH + timedelta(days=int(serial[1]))).replace(day=1)
-    if named := _MONTH_NAME.search(text):
-        month = _month_number(named[1])
-        year = int(named[2]) if len(named[2]) == 4 else 2000 + int(named[2])
-        in_second_half_of_financial_year = named[3] is not None and month <= 3
-        return date(year + in_second_half_of_financial_year, month, 1)
-    return None
+    names = list(_MONTH.finditer(text))
+    if len(names) != 1:
+        return None  # none, or a range of months
+    number, after = _month_number(names[0][1]), text[names[0].end() :]
+    if with_day := _DAY_AND_YEAR.match(after):
+        return date(int(with_day[1]), number, 1)
+    years = _YEAR.match(after)
+    if years is None:
+        return None
+    first = int(years[1]) if years[1] else 2000 + int(years[2])
+    # A second number is the second half of a financial year, or it is something else and not to be guessed at.
+    if years[3] is None:
+        return date(first, number, 1)
+    if int(years[3]) % 100 != (first + 1) % 100:
+        return None
+    return date(first + (number <= 3), number, 1)
 
 
 def parse_day(text: str | None) -> date | None:
-    """The day a cell such as ``12th February 2015`` or ``2019-05-01 00:00:00`` states; None where none."""
+    """The day a cell such as ``12th February 2015``, ``2019-05-01 00:00:00`` or ``42285`` states; None where none."""
     if not text:
         return None
+    if serial := _SERIAL.match(text):
+        return _EXCEL_EPOCH + timedelta(days=int(serial[1]))
     if (iso := _ISO.match(text)) and iso[3]:
         return date(int(iso[1]), int(iso[2]), int(iso[3]))
     if (named := _DAY_DATE.search(text)) and named[2][:3].lower() in {m[:3] for m in MONTHS}:

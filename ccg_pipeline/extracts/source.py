@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -27,6 +28,17 @@ _GZIP = b"\x1f\x8b"
 MOST_BYTES = 2 * 1024**3
 _MOST_RATIO = 500  # the emptiest published extract packs about 40 to 1; a bomb packs thousands to 1
 _PREAMBLE = 12
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# What file managers and publishers put beside the one file of a zip.
+_NOT_DATA = re.compile(r"(^|/)(__MACOSX/|\.|thumbs\.db)|\.(md|pdf|docx?)$|readme", re.IGNORECASE)
+
+
+def _is_xlsx(content: bytes) -> bool:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return any(n.startswith("xl/workbook") for n in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
 
 
 @dataclass
@@ -40,21 +52,29 @@ class Source:
     name: str
 
     @cached_property
-    def _bytes(self) -> bytes:
+    def _packed(self) -> bytes:
         return self.path.read_bytes()
 
     @cached_property
+    def _bytes(self) -> bytes:
+        """The file, or what the one file inside a gzip or zip holds."""
+        if self._packed.startswith(_GZIP):
+            return self._from_gzip()
+        if self._packed.startswith(_ZIP) and not _is_xlsx(self._packed):
+            return self._from_zip()
+        return self._packed
+
+    @cached_property
     def kind(self) -> str:
-        """``text``, ``xls``, ``xlsx``, ``gzip``, ``zip``, ``empty`` or ``binary``."""
-        head = self._bytes[:8]
+        """``text``, ``xls``, ``xlsx``, ``empty`` or ``binary``, after unpacking."""
         if not self._bytes.strip():
             return "empty"
-        if head == _XLS:
+        if self._bytes.startswith(_XLS):
             return "xls"
-        if head.startswith(_GZIP):
-            return "gzip"
-        if head.startswith(_ZIP):
-            return "xlsx" if b"xl/" in self._bytes and self._has_workbook_part() else "zip"
+        if self._bytes.startswith(_ZIP):
+            return "xlsx"
+        if self._bytes.startswith(_UTF16):
+            raise ExtractError("the text is in UTF-16, expected UTF-8 or Windows-1252. Save it again as CSV UTF-8.")
         return "binary" if b"\x00" in self._bytes else "text"
 
     @property
@@ -63,26 +83,12 @@ class Source:
 
     @property
     def is_text(self) -> bool:
-        return self.kind in ("text", "gzip", "zip")
-
-    def _has_workbook_part(self) -> bool:
-        try:
-            with zipfile.ZipFile(io.BytesIO(self._bytes)) as archive:
-                return any(n.startswith("xl/workbook") for n in archive.namelist())
-        except zipfile.BadZipFile:
-            return False
+        return self.kind == "text"
 
     @cached_property
     def content(self) -> bytes:
-        """The text, unpacked and in UTF-8 without byte-order mark. Raises `ExtractError` where it is not text."""
-        raw = self._unpacked()
-        if not raw.strip():
-            raise ExtractError("the file is empty. Fetch it again.")
-        if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise ExtractError("the text is in UTF-16, expected UTF-8 or Windows-1252. Save it again as CSV UTF-8.")
-        if b"\x00" in raw:
-            raise ExtractError("the text holds NUL bytes: the file is damaged. Fetch it again.")
-        raw = raw.removeprefix(b"\xef\xbb\xbf")
+        """The text, unpacked and in UTF-8 without byte-order mark. Raises `ExtractError` where it is neither."""
+        raw = self._bytes.removeprefix(b"\xef\xbb\xbf")
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -94,41 +100,34 @@ class Source:
                 ) from None
         return raw
 
-    def _unpacked(self) -> bytes:
+    def _from_gzip(self) -> bytes:
         try:
-            if self.kind == "gzip":
-                with gzip.open(io.BytesIO(self._bytes)) as packed:
-                    return self._bounded(packed.read(MOST_BYTES + 1))
-            if self.kind == "zip":
-                with zipfile.ZipFile(io.BytesIO(self._bytes)) as archive:
-                    members = [
-                        m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")
-                    ]
-                    if len(members) != 1:
-                        raise ExtractError(
-                            f"the zip holds {len(members)} files, expected one csv. Unpack it into the landing folder."
-                        )
-                    if members[0].flag_bits & 1:
-                        raise ExtractError("the zip is password-protected. Unpack it into the landing folder.")
-                    if members[0].file_size > MOST_BYTES or members[0].file_size > _MOST_RATIO * len(self._bytes):
-                        raise ExtractError(
-                            f"the zip would unpack to {members[0].file_size:,} bytes from {len(self._bytes):,}: "
-                            "refused as a zip bomb."
-                        )
-                    return archive.read(members[0])
-        except (
-            OSError,
-            EOFError,
-            zlib.error,
-            zipfile.BadZipFile,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
+            with gzip.open(io.BytesIO(self._packed)) as packed:
+                return self._bounded(packed.read(MOST_BYTES + 1))
+        except (OSError, EOFError, zlib.error) as error:
             raise ExtractError(f"the packed file cannot be unpacked ({error}). Fetch it again.") from None
-        return self._bytes
+
+    def _from_zip(self) -> bytes:
+        try:
+            with zipfile.ZipFile(io.BytesIO(self._packed)) as archive:
+                members = [m for m in archive.infolist() if not m.is_dir() and not _NOT_DATA.search(m.filename)]
+                if len(members) != 1:
+                    raise ExtractError(
+                        f"the zip holds {len(members)} files, expected one. Unpack it into the landing folder."
+                    )
+                if members[0].flag_bits & 1:
+                    raise ExtractError("the zip is password-protected. Unpack it into the landing folder.")
+                if members[0].file_size > MOST_BYTES or members[0].file_size > _MOST_RATIO * len(self._packed):
+                    raise ExtractError(
+                        f"the zip would unpack to {members[0].file_size:,} bytes from {len(self._packed):,}: "
+                        "refused as a zip bomb."
+                    )
+                return archive.read(members[0])
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise ExtractError(f"the packed file cannot be unpacked ({error}). Fetch it again.") from None
 
     def _bounded(self, raw: bytes) -> bytes:
-        if len(raw) > MOST_BYTES or len(raw) > max(_MOST_RATIO * len(self._bytes), 1 << 20):
+        if len(raw) > MOST_BYTES or len(raw) > max(_MOST_RATIO * len(self._packed), 1 << 20):
             raise ExtractError(f"the file unpacks to over {len(raw):,} bytes: refused as a bomb.")
         return raw
 

@@ -39,29 +39,43 @@ def cannot_be_data(relative: Path) -> bool:
 
 
 def scan(raw: Path) -> tuple[list[LandedFile], int]:
-    """All files under ``raw``, in order of name, and how many were ignored because they cannot be data."""
+    """All files under ``raw``, in order of name, and how many were ignored because they cannot be data.
+
+    A file that cannot be read is there all the same, under an identity made from its name. Raises `LandingError`
+    where the folder is not there.
+    """
     if not raw.is_dir():
-        raise LandingError(f"the landing folder {raw} is not there. Create it, or name another with --raw.")
+        raise LandingError(f"the landing folder {raw} is not a folder. Create it, or name another with --raw.")
     found, ignored = [], 0
-    for folder, folders, names in os.walk(raw):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder) / name
-            relative = path.relative_to(raw)
-            if cannot_be_data(relative) or not path.is_file():
-                ignored += 1
-                continue
+    for file_name, path in walk(raw).items():
+        if cannot_be_data(Path(file_name)) or not path.is_file():
+            ignored += 1
+            continue
+        try:
             stat = path.stat()
-            found.append(
-                LandedFile(
-                    file_name=relative.as_posix(),
-                    path=path,
-                    extract_id=sha256(path),
-                    size_bytes=stat.st_size,
-                    modified_at=datetime.fromtimestamp(stat.st_mtime, UTC).replace(tzinfo=None),
-                )
+        except FileNotFoundError:
+            continue  # gone since the folder was listed
+        try:
+            extract_id = sha256(path)
+        except OSError:
+            extract_id = hashlib.sha256(f"unreadable {file_name}".encode()).hexdigest()
+        found.append(
+            LandedFile(
+                file_name=file_name,
+                path=path,
+                extract_id=extract_id,
+                size_bytes=stat.st_size,
+                modified_at=datetime.fromtimestamp(stat.st_mtime, UTC).replace(tzinfo=None),
             )
-    return sorted(found, key=lambda f: f.file_name), ignored
+        )
+    return found, ignored
+
+
+def walk(raw: Path) -> dict[str, Path]:
+    """Every path under ``raw`` by its name below it; bytes of a name that are no text are written as escapes."""
+    paths = (Path(folder) / name for folder, _, names in os.walk(raw) for name in names)
+    by_name = {path.relative_to(raw).as_posix().encode("utf-8", "backslashreplace").decode(): path for path in paths}
+    return dict(sorted(by_name.items()))
 
 
 def sha256(path: Path) -> str:

@@ -1,16 +1,17 @@
 """From the landing folder into schema ``raw``: receive (what is there, whose is it), then load by dataset.
 
 Every attempted file leaves one row in ``raw.extracts`` whose ``outcome`` is ``received`` (recognised, not loaded
-yet), ``loaded`` or ``quarantined``. A rejected file stays where the analyst put it; its reason also stands as a
-text in the quarantine folder.
+yet), ``loaded``, ``quarantined`` (refused for what it is) or ``waiting`` (refused for now, tried again every night: it
+could not be read, or contradicts another file that arrived with it). A rejected file stays where the analyst put it;
+its reason also stands as a text in the quarantine folder.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import duckdb
 from ccg_pipeline import extracts, warehouse
 from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.landing.files import LandedFile, scan, sha256
+from ccg_pipeline.landing.files import LandedFile, scan, sha256, walk
 from ccg_pipeline.settings import Settings
 
 Progress = Callable[[str], None]
@@ -56,17 +57,28 @@ def reader_version() -> str:
 
 
 def read_extract(path: Path, name: str) -> Extract:
-    """One file, recognised and read. Raises `ExtractError`, also for a reader's own failure on a strange file."""
+    """One file, recognised and read.
+
+    Raises `ExtractError`, also for a reader's own failure on a strange file; `OSError` where it cannot be opened.
+    """
     source = Source(path, name)
     try:
-        return extracts.recognise(source).read(source)
-    except (ExtractError, KeyboardInterrupt, MemoryError):
+        extract = extracts.recognise(source).read(source)
+    except (ExtractError, OSError, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:
         raise ExtractError(
             f"the reader stopped on something it did not expect ({type(error).__name__}: {str(error)[:200]}). Check "
             "that the file is as published; if it is, report it to the developers."
         ) from error
+    known_by = extract.published_on or datetime.now(UTC).date()
+    latest = max(c.period_start for c in extract.coverage)
+    if latest > known_by.replace(day=1):
+        raise ExtractError(
+            f"the file is of {latest:%B %Y}, which has not been yet by {known_by}. Its period is mistyped or misread: "
+            "ask the publisher, or correct the copy."
+        )
+    return extract
 
 
 def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
@@ -91,7 +103,7 @@ def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
                 "INSERT INTO raw.received_files VALUES (?, ?, ?, ?, ?, true)",
                 [file.file_name, file.extract_id, file.size_bytes, file.modified_at, received.get(key, now)],
             )
-        withdrawn = _withdraw_unaudited(con)
+        withdrawn = _withdraw(con, settings)
         by_content: dict[str, LandedFile] = {}
         for file in files:
             by_content.setdefault(file.extract_id, file)
@@ -99,7 +111,7 @@ def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
             f
             for f in by_content.values()
             if f.extract_id not in known
-            or known[f.extract_id][0] == "received"
+            or known[f.extract_id][0] in ("received", "waiting")
             or known[f.extract_id][1] != reader_version()
         ]
         for number, file in enumerate(new, 1):
@@ -110,6 +122,7 @@ def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
 
 def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:
     """Read, prove and insert every received file of a dataset; what breaks its contract is quarantined."""
+    paths = walk(settings.raw)
     with warehouse.writing(settings.warehouse, _schemas()) as con:
         waiting = con.execute(
             """
@@ -123,27 +136,27 @@ def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:
         loaded = rows = 0
         for number, (extract_id, file_name) in enumerate(waiting, 1):
             progress(f"loading {dataset} {number} of {len(waiting)}: {file_name}")
-            path = settings.raw / file_name
             try:
+                path = paths.get(file_name, settings.raw / file_name)
                 extract = read_extract(path, file_name)
                 if sha256(path) != extract_id:
-                    raise ExtractError("the file changed while it was read: still being copied? Wait, then run again.")
+                    raise OSError("it changed while it was read: still being copied?")
             except ExtractError as error:
-                _quarantine(con, settings, extract_id, file_name, dataset, str(error))
+                _refuse(con, settings, extract_id, file_name, dataset, str(error))
                 continue
             except OSError as error:
-                _quarantine(con, settings, extract_id, file_name, dataset, f"the file cannot be read ({error}).")
+                _refuse(con, settings, extract_id, file_name, dataset, _unreadable(error), "waiting")
                 continue
             _insert(con, settings, extract_id, extract)
             loaded += 1
             rows += extract.rows.height
-    return LoadResult(dataset, loaded, len(waiting) - loaded, rows)
+        undecided = _refuse_undecided(con, settings, dataset)
+    return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows)
 
 
-def mark_audited(settings: Settings, dataset: str) -> None:
-    """The quality checks of a dataset's rows have passed: they need not run on these extracts again."""
-    with warehouse.writing(settings.warehouse) as con:
-        con.execute("UPDATE raw.extracts SET is_audited = true WHERE dataset = ? AND outcome = 'loaded'", [dataset])
+def mark_published(con: duckdb.DuckDBPyConnection) -> None:
+    """What is loaded now has passed every check and goes into a publication: it is never withdrawn or checked again."""
+    con.execute("UPDATE raw.extracts SET is_published = true WHERE outcome = 'loaded'")
 
 
 def standing_in_quarantine(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
@@ -151,7 +164,7 @@ def standing_in_quarantine(con: duckdb.DuckDBPyConnection) -> list[tuple[str, st
     return con.execute(
         """
         SELECT f.file_name, e.reason FROM raw.received_files f JOIN raw.extracts e USING (extract_id)
-        WHERE f.is_present AND e.outcome = 'quarantined' ORDER BY 1
+        WHERE f.is_present AND e.outcome IN ('quarantined', 'waiting') ORDER BY 1
         """
     ).fetchall()
 
@@ -161,24 +174,25 @@ def _schemas() -> dict:
 
 
 def _register(con: duckdb.DuckDBPyConnection, settings: Settings, file: LandedFile, now: datetime) -> None:
+    dataset = reason = None
+    outcome = "quarantined"
     try:
         dataset = extracts.recognise(Source(file.path, file.file_name)).name
-        reason = None
     except ExtractError as error:
-        dataset, reason = None, str(error)
+        reason = str(error)
     except OSError as error:
-        dataset, reason = None, f"the file cannot be read ({error})."
+        reason, outcome = _unreadable(error), "waiting"
     earlier = con.execute("SELECT received_at FROM raw.extracts WHERE extract_id = ?", [file.extract_id]).fetchone()
-    _forget(con, file.extract_id)
+    _forget(con, settings, file.extract_id)
     con.execute(
         """
-        INSERT INTO raw.extracts (extract_id, dataset, received_at, modified_at, outcome, reader_version, is_audited)
-        VALUES (?, ?, ?, ?, 'received', ?, false)
+        INSERT INTO raw.extracts (extract_id, dataset, received_at, outcome, reader_version, is_published)
+        VALUES (?, ?, ?, 'received', ?, false)
         """,
-        [file.extract_id, dataset, earlier[0] if earlier else now, file.modified_at, reader_version()],
+        [file.extract_id, dataset, earlier[0] if earlier else now, reader_version()],
     )
     if reason:
-        _quarantine(con, settings, file.extract_id, file.file_name, None, reason)
+        _refuse(con, settings, file.extract_id, file.file_name, None, reason, outcome)
 
 
 def _insert(con: duckdb.DuckDBPyConnection, settings: Settings, extract_id: str, extract: Extract) -> None:
@@ -205,40 +219,86 @@ def _insert(con: duckdb.DuckDBPyConnection, settings: Settings, extract_id: str,
     )
 
 
-def _quarantine(
+def _refuse(
     con: duckdb.DuckDBPyConnection,
     settings: Settings,
     extract_id: str,
     file_name: str,
     dataset: str | None,
     reason: str,
+    outcome: str = "quarantined",
 ) -> None:
+    for table in ("extract_coverage", *extracts.DATASETS):
+        con.execute(f"DELETE FROM raw.{table} WHERE extract_id = ?", [extract_id])
     con.execute(
-        "UPDATE raw.extracts SET outcome = 'quarantined', reason = ?, dataset = ? WHERE extract_id = ?",
-        [reason, dataset, extract_id],
+        "UPDATE raw.extracts SET outcome = ?, reason = ?, dataset = ? WHERE extract_id = ?",
+        [outcome, reason, dataset, extract_id],
     )
     settings.quarantine.mkdir(parents=True, exist_ok=True)
-    note = settings.quarantine / f"{extract_id[:16]}.txt"
-    note.write_text(f"file    {file_name}\nsha256  {extract_id}\nreason  {reason}\n", encoding="utf-8")
+    note = f"file    {file_name}\nsha256  {extract_id}\nreason  {reason}\n"
+    _note(settings, extract_id).write_text(note, encoding="utf-8")
 
 
-def _withdraw_unaudited(con: duckdb.DuckDBPyConnection) -> int:
-    """Take back what never passed its checks and is no longer in the landing folder.
+def _refuse_undecided(con: duckdb.DuckDBPyConnection, settings: Settings, dataset: str) -> int:
+    """Refuse files that arrived together, hold the same month with other figures, and do not say which is later.
 
-    It was never published; with it gone from the folder the analyst has withdrawn it, and the next run is free of it.
+    Any order among them would be a guess. What was published before stays current.
+    """
+    undecided = con.execute(
+        """
+        WITH slices AS (
+            SELECT c.extract_id, c.view, c.part, c.period_start, e.edition, e.published_on, e.received_at
+            FROM raw.extract_coverage c JOIN raw.extracts e USING (extract_id)
+            WHERE c.dataset = ? AND NOT e.is_published
+        ),
+        names AS (
+            SELECT extract_id, min(file_name) AS file_name FROM raw.received_files WHERE is_present GROUP BY ALL
+        )
+        SELECT a.extract_id, an.file_name, min(bn.file_name), min(a.period_start)
+        FROM slices a
+        JOIN slices b ON a.extract_id <> b.extract_id AND a.view = b.view AND a.part = b.part
+            AND a.period_start = b.period_start AND a.edition = b.edition AND a.received_at = b.received_at
+            AND a.published_on IS NOT DISTINCT FROM b.published_on
+        JOIN names an ON a.extract_id = an.extract_id
+        JOIN names bn ON b.extract_id = bn.extract_id
+        GROUP BY a.extract_id, an.file_name
+        """,
+        [dataset],
+    ).fetchall()
+    for extract_id, file_name, other, month in undecided:
+        reason = (
+            f"{other} holds other figures for {month:%B %Y} too; both arrived together and neither says which is "
+            "later. Remove the one that is not to count, or let the later one arrive on a later night."
+        )
+        _refuse(con, settings, extract_id, file_name, dataset, reason, "waiting")
+    return len(undecided)
+
+
+def _withdraw(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
+    """Take back what is no longer in the landing folder and was never published.
+
+    With its file gone from the folder the analyst has withdrawn it; what was published once stays for good.
     """
     gone = con.execute(
         """
-        SELECT extract_id FROM raw.extracts e WHERE NOT is_audited AND outcome <> 'quarantined'
+        SELECT extract_id FROM raw.extracts e WHERE NOT is_published
         AND NOT EXISTS (FROM raw.received_files f WHERE f.extract_id = e.extract_id AND f.is_present)
         """
     ).fetchall()
     for (extract_id,) in gone:
-        _forget(con, extract_id)
+        _forget(con, settings, extract_id)
     return len(gone)
 
 
-def _forget(con: duckdb.DuckDBPyConnection, extract_id: str) -> None:
-    tables: Iterable[str] = ("extracts", "extract_coverage", *extracts.DATASETS)
-    for table in tables:
+def _forget(con: duckdb.DuckDBPyConnection, settings: Settings, extract_id: str) -> None:
+    for table in ("extracts", "extract_coverage", *extracts.DATASETS):
         con.execute(f"DELETE FROM raw.{table} WHERE extract_id = ?", [extract_id])
+    _note(settings, extract_id).unlink(missing_ok=True)
+
+
+def _note(settings: Settings, extract_id: str) -> Path:
+    return settings.quarantine / f"{extract_id[:16]}.txt"
+
+
+def _unreadable(error: OSError) -> str:
+    return f"the file cannot be read ({error}). It is tried again on the next run."

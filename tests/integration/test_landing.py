@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import NIGHT, build_marts, land, opened
 
+from ccg_pipeline import warehouse
 from ccg_pipeline.extracts import DATASETS
 from ccg_pipeline.landing import loading
 from ccg_pipeline.settings import Settings
@@ -46,6 +47,12 @@ def statuses(settings: Settings) -> dict[str, tuple[str, str | None]]:
 def loaded_extracts(settings: Settings) -> int:
     with opened(settings.warehouse) as con:
         return con.execute("SELECT count(*) FROM raw.extracts WHERE outcome = 'loaded'").fetchall()[0][0]
+
+
+def publish(settings: Settings) -> None:
+    """What the publication notes of the extracts that it holds."""
+    with warehouse.writing(settings.warehouse) as con:
+        loading.mark_published(con)
 
 
 def value(settings: Settings, indicator_id: str, org_code: str, month: str) -> tuple:
@@ -108,6 +115,7 @@ def test_copies_renames_editions_and_quarantine(settings: Settings) -> None:
     assert "broken.csv" in notes and "letter.txt" in notes
     assert value(settings, "AE_4HR", "RWG", "2019-05") == (10948, 13706)
 
+    publish(settings)
     # Renamed, the copy removed, the letter taken away: no second load, no duplicate, the new name.
     (raw / "ae" / "z (1).csv").unlink()
     (raw / "letter.txt").unlink()
@@ -118,6 +126,7 @@ def test_copies_renames_editions_and_quarantine(settings: Settings) -> None:
     found = statuses(settings)
     assert found["1.csv"] == ("loaded", None)
     assert may.relative_to(raw).as_posix() not in found and "ae/z (1).csv" not in found
+    assert "letter.txt" not in found and not any("letter" in p.read_text() for p in settings.quarantine.iterdir())
     with opened(settings.warehouse) as con:
         assert [name for name, _ in loading.standing_in_quarantine(con)] == ["broken.csv"]
 
@@ -131,9 +140,9 @@ def test_copies_renames_editions_and_quarantine(settings: Settings) -> None:
     assert value(settings, "AE_4HR", "RWG", "2019-05") == (10949, 13707)
     assert value(settings, "AE_4HR", "RWG", "2019-04") == (10663, 13127)
 
+    publish(settings)
     # What is gone from the folder stays in the warehouse: the folder is a door, not the store.
-    for dataset in DATASETS:
-        loading.mark_audited(settings, dataset)
+    publish(settings)
     before = loaded_extracts(settings)
     april.unlink()
     land(settings, NIGHT + timedelta(days=3))
@@ -169,13 +178,12 @@ def test_what_an_older_reader_read_is_read_again(settings: Settings, monkeypatch
     assert first_received == NIGHT
 
 
-def test_an_extract_that_never_passed_is_withdrawn_with_its_file(settings: Settings) -> None:
+def test_an_extract_that_was_never_published_is_withdrawn_with_its_file(settings: Settings) -> None:
     land(settings)
     path = next(p for p in settings.raw.glob("ae/*") if "May" in p.name)
     path.unlink()
     assert land(settings, NIGHT + timedelta(days=1)).withdrawn == 1
-    for dataset in DATASETS:
-        loading.mark_audited(settings, dataset)
+    publish(settings)
     next(settings.raw.glob("ae/*")).unlink()
     assert land(settings, NIGHT + timedelta(days=2)).withdrawn == 0
     assert loaded_extracts(settings) == 5
@@ -217,3 +225,36 @@ def test_times_of_receipt_are_kept(settings: Settings) -> None:
     with opened(settings.warehouse) as con:
         times: set[datetime] = {r[0] for r in con.execute("SELECT received_at FROM raw.received_files").fetchall()}
     assert times == {NIGHT}
+
+
+def test_two_that_arrive_together_and_do_not_say_which_is_later_both_wait(settings: Settings) -> None:
+    """Which of them counts would be a guess; with one taken away the other loads."""
+    may = next(p for p in settings.raw.glob("ae/*") if "May" in p.name)
+    other = settings.raw / "ae" / "other.csv"
+    revised(may, other)
+    land(settings)
+    with opened(settings.warehouse) as con:
+        standing = dict(loading.standing_in_quarantine(con))
+    assert set(standing) == {may.relative_to(settings.raw).as_posix(), "ae/other.csv"}
+    assert all("holds other figures for May 2019 too" in reason for reason in standing.values())
+    may.unlink()
+    land(settings, NIGHT + timedelta(days=1))
+    with opened(settings.warehouse) as con:
+        assert loading.standing_in_quarantine(con) == []
+        assert con.execute(
+            "SELECT DISTINCT attendances_type1 FROM raw.ae WHERE org_code = 'RWG' AND period_start = '2019-05-01'"
+        ).fetchall() == [(8819,)]
+
+
+def test_a_file_that_cannot_be_read_tonight_is_tried_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(path: Path, name: str) -> None:
+        raise OSError("the share is not mounted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "read_extract", gone)
+        land(settings)
+    with opened(settings.warehouse) as con:
+        reasons = [reason for _, reason in loading.standing_in_quarantine(con)]
+    assert len(reasons) == 6 and all("share is not mounted" in reason for reason in reasons)
+    land(settings, NIGHT + timedelta(days=1))
+    assert loaded_extracts(settings) == 6

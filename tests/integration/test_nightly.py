@@ -157,7 +157,7 @@ def test_a_failed_check_stops_the_publication_and_leaves_the_last_one(
     settings = Settings(raw, home)
     published = settings.published.read_bytes()
     con = duckdb.connect(str(settings.warehouse))
-    con.execute("UPDATE raw.extracts SET is_audited = false WHERE dataset = 'ae'")
+    con.execute("UPDATE raw.extracts SET is_published = false WHERE dataset = 'ae'")
     con.execute("UPDATE raw.ae SET over_4hrs_type1 = attendances_type1 + 1 WHERE org_code = 'RWG'")
     con.close()
     (raw / "notes.txt").write_text("so that there is something new")

@@ -178,7 +178,35 @@ def test_dtoc_days_must_agree_with_beds(sample_raw: Path, tmp_path: Path) -> Non
     table = table_of(sample_of(sample_raw, "dtoc"))
     i = column(table, "NHS")
     table[1][i] = str(int(table[1][i]) + 9)
-    with pytest.raises(ExtractError, match="a day, 'NHS DTOC beds' says"):
+    with pytest.raises(ExtractError, match="does not go with"):
+        read_table(tmp_path, table)
+
+
+def test_dtoc_blank_days_beside_beds_are_refused(sample_raw: Path, tmp_path: Path) -> None:
+    table = table_of(sample_of(sample_raw, "dtoc"))
+    i = column(table, "NHS")
+    row = next(r for r in table[1:] if r[i] not in ("", "0"))
+    row[i] = ""
+    with pytest.raises(ExtractError, match="None in 'NHS' does not go with"):
+        read_table(tmp_path, table)
+
+
+@pytest.mark.parametrize(("dataset", "heading"), [("ae", "Org Code"), ("dtoc", "Provider Org Code")])
+def test_codes_changed_by_a_spreadsheet_are_refused(
+    sample_raw: Path, tmp_path: Path, dataset: str, heading: str
+) -> None:
+    for code in ("rwg", "6", "1E+05", "", "TOTAL"):
+        table = table_of(sample_of(sample_raw, dataset))
+        table[1][column(table, heading)] = code
+        with pytest.raises(ExtractError, match="expected an organisation code"):
+            read_table(tmp_path, table)
+
+
+def test_a_month_that_has_not_been_is_refused(sample_raw: Path, tmp_path: Path) -> None:
+    table = table_of(sample_of(sample_raw, "ae"))
+    for row in table[1:]:
+        row[0] = row[0].replace("2019", "2091")
+    with pytest.raises(ExtractError, match="has not been yet"):
         read_table(tmp_path, table)
 
 

@@ -36,3 +36,12 @@ def test_content_is_the_identity_and_a_rename_is_seen(tmp_path: Path) -> None:
 def test_a_landing_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(LandingError, match="nowhere"):
         scan(tmp_path / "nowhere")
+
+
+def test_names_that_are_no_text_and_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "bad\udcff.csv").write_text("a")
+    (tmp_path / "memory").symlink_to("/proc/self/mem")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    files, ignored = scan(tmp_path)
+    assert [f.file_name for f in files] == ["bad\\udcff.csv", "memory"]
+    assert ignored == 1

@@ -33,6 +33,15 @@ def test_text_is_text_plain_packed_or_marked(tmp_path: Path) -> None:
         assert source.first_lines == [["a", "b"], ["1", "2"]]
 
 
+def test_a_packed_workbook_is_a_workbook(tmp_path: Path, sample_raw: Path) -> None:
+    workbook = next(iter(sample_raw.glob("cancer/*.xlsx"))).read_bytes()
+    packed = zipped(**{"book.xlsx": workbook, "__MACOSX/._book.xlsx": b"x", "readme.txt": b"about"})
+    for content in (packed, gzip.compress(workbook)):
+        source = source_of(tmp_path, content)
+        assert source.is_workbook
+        assert recognise(source).name == "cancer"
+
+
 def test_windows_text_is_decoded(tmp_path: Path) -> None:
     source = source_of(tmp_path, "name\nKing\u2019s Lynn\n".encode("cp1252"))
     assert source.first_lines == [["name"], ["King\u2019s Lynn"]]
@@ -50,9 +59,10 @@ def test_row_numbers_count_from_the_top_and_skip_nothing(tmp_path: Path) -> None
         (b"  \n\n", "empty"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "neither text nor a workbook"),
         (b"a,b\n1,\x002\n", "neither text nor a workbook"),
-        (gzip.compress(b"a,b\n1,\x002\n"), "NUL"),
+        (gzip.compress(b"a,b\n1,\x002\n"), "neither text nor a workbook"),
         (gzip.compress(b"a,b\n1,2\n")[:-9], "cannot be unpacked"),
         (gzip.compress("a,b\n".encode("utf-16")), "UTF-16"),
+        ("a,b\n".encode("utf-16"), "UTF-16"),
         (zipped(a=b"x", b=b"y"), "holds 2 files"),
         (zipped(a=b"0" * 50_000_000), "bomb"),
         (gzip.compress(b"0" * 50_000_000), "bomb"),

@@ -21,15 +21,14 @@ ranked as (
         extracts.edition,
         extracts.is_provisional,
         extracts.caveat,
-        -- A final edition outranks all, a provisional one nothing; then publication, else receipt, decides. Time of
-        -- modification and content only settle what arrived together, so that two runs on the same bytes agree.
+        -- A final edition outranks all, a provisional one nothing; then publication, else receipt, decides. What arrives
+        -- together and says neither is refused at landing.
         row_number() over (
             partition by coverage.dataset, coverage.view, coverage.part, coverage.period_start
             order by
                 case extracts.edition when 'final' then 2 when 'provisional' then 0 else 1 end desc,
                 coalesce(extracts.published_on, cast(extracts.received_at as date)) desc,
                 extracts.received_at desc,
-                extracts.modified_at desc,
                 coverage.extract_id
         ) as edition_rank
     from coverage

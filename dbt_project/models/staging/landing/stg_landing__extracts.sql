@@ -14,7 +14,6 @@ select
     edition = 'provisional' as is_provisional,
     published_on,
     received_at,
-    modified_at,
     row_count,
     outcome,
     reason,
