@@ -235,6 +235,7 @@ def adds_up(
     joined = totals.select(*key, "source_row", *names).join(
         summed, on=key, how="full", suffix="_of_parts", nulls_equal=True
     )
+    joined = joined.sort("source_row", nulls_last=True)
     for measure in measures:
         if measure.name not in names:
             continue

@@ -548,7 +548,7 @@ def _england_agrees(
     return []
 
 
-_MOST_OUTSIDE = 0.05  # the commissioner NONC has between one and two in a hundred pathways
+_MOST_OUTSIDE = 0.02  # the commissioner NONC has about one in two hundred pathways
 
 
 def _outside_england(rows: pl.DataFrame, england: pl.DataFrame) -> int:
