@@ -31,7 +31,7 @@ from ccg_pipeline.extracts.contract import (
 )
 from ccg_pipeline.extracts.periods import parse_day, parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import find_header, read_table
+from ccg_pipeline.extracts.spreadsheet import beside, find_header, read_table
 
 name = "rtt"
 
@@ -453,7 +453,7 @@ def _read_workbook(source: Source) -> Extract:
         caveats += _england_agrees(source, national, part, front, rows, view)
         by_part[part] = rows.with_columns(pl.lit(part).alias("part"))
     rows = pl.concat(by_part.values(), how="diagonal")
-    published, revised = (parse_day(_label(source, national, label)) for label in ("Published:", "Revised:"))
+    published, revised = (parse_day(beside(source, national, label)) for label in ("Published:", "Revised:"))
     rows = rows.with_columns(
         pl.lit(front.month).alias("period_start"),
         *(pl.lit(None, pl.String).alias(c) for c in schema if c not in rows.columns and c != "period_start"),
@@ -481,7 +481,7 @@ def _view(source: Source, national: str) -> str | None:
     """``commissioner`` or ``provider``: the workbook's basis."""
     if old := _title_to_2010(source, national):
         return old["view"].lower()
-    basis = normalise(_label(source, national, "Basis:"))
+    basis = normalise(beside(source, national, "Basis:"))
     return next((view for view in _VIEWS if basis.startswith(view)), None)
 
 
@@ -494,7 +494,7 @@ def _title_to_2010(source: Source, sheet: str) -> re.Match[str] | None:
 def _front(source: Source, sheet: str, part: str | None = None) -> _Front:
     """The front lines of a sheet; ``part`` stands in where they have no summary."""
     old = _title_to_2010(source, sheet)
-    summary = old["part"] if old else _label(source, sheet, "Summary:")
+    summary = old["part"] if old else beside(source, sheet, "Summary:")
     if summary is not None or part is None:
         text = normalise(summary).rstrip(".")
         part = next(
@@ -503,7 +503,7 @@ def _front(source: Source, sheet: str, part: str | None = None) -> _Front:
         )
     if part is None:
         raise ExtractError(f"sheet {sheet!r}: the summary {summary!r} is not of {', '.join(_WORKBOOK_PARTS)}.")
-    period = old["period"] if old else _label(source, sheet, "Period:")
+    period = old["period"] if old else beside(source, sheet, "Period:")
     month = parse_month(period)
     if month is None:
         raise ExtractError(f"sheet {sheet!r}: no month can be read from the period {period!r}.")
@@ -639,15 +639,6 @@ def _workbook_rows(
                 f"{first.get('within_18_weeks')}). Fetch the file again or ask the publisher."
             )
     return frame
-
-
-def _label(source: Source, sheet: str, label: str) -> str | None:
-    """The text of the cell beside a label such as ``Period:``."""
-    for row in source.sheet(sheet)[:14]:
-        cells = [c for c in row if c]
-        if len(cells) > 1 and normalise(cells[0]) == normalise(label):
-            return cells[1]
-    return None
 
 
 def _non_submitters(source: Source) -> tuple[str, ...]:

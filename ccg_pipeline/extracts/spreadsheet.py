@@ -24,6 +24,15 @@ def find_header(cells: Sequence[Sequence[str | None]], needed: Sequence[str]) ->
     return None
 
 
+def beside(source: Source, sheet: str, label: str) -> str | None:
+    """The text of the cell beside a label such as ``Period:`` among a sheet's front lines; None where none."""
+    for row in source.sheet(sheet)[:14]:
+        cells = [c for c in row if c]
+        if len(cells) > 1 and normalise(cells[0]) == normalise(label):
+            return cells[1]
+    return None
+
+
 def read_table(source: Source, sheet: str, needed: Sequence[str], columns: Sequence[Column]) -> pl.DataFrame:
     """The table of a sheet: text columns by our names, ``source_sheet`` and ``source_row``.
 

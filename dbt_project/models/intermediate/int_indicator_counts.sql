@@ -6,6 +6,8 @@ with dataset_counts as (
     union all by name
     select 'cancer' as dataset, * from {{ ref('int_cancer__indicator_counts') }}
     union all by name
+    select 'diagnostics' as dataset, * from {{ ref('int_diagnostics__indicator_counts') }}
+    union all by name
     select 'dtoc' as dataset, * from {{ ref('int_dtoc__indicator_counts') }}
     union all by name
     select 'rtt' as dataset, * from {{ ref('int_rtt__indicator_counts') }}
