@@ -8,7 +8,6 @@ workbooks print is the other one, over six weeks, and is not loaded.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,7 +27,7 @@ from ccg_pipeline.extracts.contract import (
 )
 from ccg_pipeline.extracts.periods import parse_day, parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import beside, find_header, read_delimited, read_table
+from ccg_pipeline.extracts.spreadsheet import beside, find_header, non_submitters, read_delimited, read_table
 
 name = "diagnostics"
 
@@ -201,7 +200,7 @@ def _read_workbook(source: Source) -> Extract:
         coverage=(Coverage(view.name, "all", month),),
         edition="revised" if revised else "unknown",
         published_on=revised or published,
-        caveats=_non_submitters(source),
+        caveats=non_submitters(source),
     )
 
 
@@ -363,19 +362,3 @@ def _whole(frame: pl.DataFrame, columns: Sequence[Column], where: str) -> None:
                 f"{where} row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a value in "
                 "every row."
             )
-
-
-def _non_submitters(source: Source) -> tuple[str, ...]:
-    """The organisations that the Notes sheet lists, by code, as not having submitted."""
-    codes: list[str] = []
-    for sheet in source.sheet_names:
-        if normalise(sheet) != "notes":
-            continue
-        is_listed = False
-        for row in source.sheet(sheet):
-            text = " ".join(c for c in row if c)
-            if re.search(r"did not submit", text, re.IGNORECASE):
-                is_listed = True
-            codes += [c for c in re.findall(r"\b[A-Z][A-Z0-9]{2,4}\b", text) if is_listed and re.search(r"\d", c)]
-    codes = [c for c in dict.fromkeys(codes) if c != "DM01"]
-    return (f"published without the data of {', '.join(codes)} (named on the Notes sheet)",) if codes else ()

@@ -31,7 +31,7 @@ from ccg_pipeline.extracts.contract import (
 )
 from ccg_pipeline.extracts.periods import parse_day, parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import beside, find_header, read_table
+from ccg_pipeline.extracts.spreadsheet import beside, find_header, non_submitters, read_table
 
 name = "rtt"
 
@@ -205,7 +205,6 @@ _WORKBOOK_DERIVED = (  # printed from the bands, `-` under 50 pathways: not load
     Column("total_65_plus", ("Total 65 plus weeks",), required=False),
     Column("total_78_plus", ("Total 78 plus weeks",), required=False),
 )
-_TRUST_CODE = re.compile(r"\bR[A-Z0-9]{2}\b")
 
 
 def recognise(source: Source) -> float:
@@ -433,7 +432,7 @@ def _read_workbook(source: Source) -> Extract:
         frames.setdefault(part, []).append(
             _workbook_rows(source, sheet, [*_NEEDED, heading], columns, bands, part, view.code.name)
         )
-    caveats = list(_non_submitters(source))
+    caveats = list(non_submitters(source))
     by_part = {}
     for part, tables in frames.items():
         if view.name == "commissioner" and len(tables) > 1:
@@ -639,17 +638,3 @@ def _workbook_rows(
                 f"{first.get('within_18_weeks')}). Fetch the file again or ask the publisher."
             )
     return frame
-
-
-def _non_submitters(source: Source) -> tuple[str, ...]:
-    """The trusts that the Notes sheet names, in free text, as not having submitted all of their data."""
-    codes: list[str] = []
-    for sheet in source.sheet_names:
-        if normalise(sheet) == "notes":
-            for row in source.sheet(sheet):
-                for cell in row:
-                    if cell and re.search(r"did not (submit|include)", cell, re.IGNORECASE):
-                        codes += [c for c in _TRUST_CODE.findall(cell) if c not in codes and c != "RTT"]
-    if not codes:
-        return ()
-    return (f"published without all or part of the data of {', '.join(codes)} (named on the Notes sheet)",)

@@ -5,6 +5,7 @@ Belongs here: what all published workbooks share. Does not belong here: what a s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
@@ -31,6 +32,35 @@ def beside(source: Source, sheet: str, label: str) -> str | None:
         if len(cells) > 1 and normalise(cells[0]) == normalise(label):
             return cells[1]
     return None
+
+
+_TRUST_CODE = re.compile(r"\bR[A-Z0-9]{2}\b")
+_LISTED_CODE = re.compile(r"(?=.*\d)[A-Z][A-Z0-9]{2,5}")
+
+
+def non_submitters(source: Source) -> tuple[str, ...]:
+    """The organisations that the Notes sheet names as not having submitted all of their data, as a caveat.
+
+    They stand as trust codes in the sentence that says so, or in a list of codes below it.
+    """
+    codes: list[str] = []
+    for sheet in source.sheet_names:
+        if normalise(sheet) != "notes":
+            continue
+        is_list = False
+        for row in source.sheet(sheet):
+            cells = [c for c in row if c]
+            for cell in cells:
+                if re.search(r"did not (submit|include)", cell, re.IGNORECASE):
+                    is_list = True
+                    codes += [c for c in _TRUST_CODE.findall(cell) if c != "RTT"]
+            if is_list and cells and _LISTED_CODE.fullmatch(cells[0]):
+                codes.append(cells[0])
+    if not codes:
+        return ()
+    return (
+        f"published without all or part of the data of {', '.join(dict.fromkeys(codes))} (named on the Notes sheet)",
+    )
 
 
 def read_table(source: Source, sheet: str, needed: Sequence[str], columns: Sequence[Column]) -> pl.DataFrame:

@@ -144,7 +144,7 @@ def test_provider_workbook(tmp_path: Path) -> None:
     assert extract.layout == "dm01_provider_workbook"
     assert extract.coverage == (Coverage("provider", "all", date(2025, 3, 1)),)
     assert extract.published_on == date(2025, 5, 15)
-    assert extract.caveats == ("published without the data of RC9 (named on the Notes sheet)",)
+    assert extract.caveats == ("published without all or part of the data of RC9 (named on the Notes sheet)",)
     totals = extract.rows.filter("is_total").sort("provider_code", nulls_last=True)
     assert totals.select("provider_code", "is_england", "waiting_list").rows() == [
         ("NKO", False, 10),

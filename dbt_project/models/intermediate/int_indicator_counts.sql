@@ -1,8 +1,10 @@
-with dataset_counts as (
+with published_counts as (
 
     select 'ae' as dataset, * from {{ ref('int_ae__indicator_counts') }}
     union all by name
     select 'activity' as dataset, * from {{ ref('int_activity__indicator_counts') }}
+    union all by name
+    select 'cancelled_operations' as dataset, * from {{ ref('int_cancelled_operations__indicator_counts') }}
     union all by name
     select 'cancer' as dataset, * from {{ ref('int_cancer__indicator_counts') }}
     union all by name
@@ -11,6 +13,14 @@ with dataset_counts as (
     select 'dtoc' as dataset, * from {{ ref('int_dtoc__indicator_counts') }}
     union all by name
     select 'rtt' as dataset, * from {{ ref('int_rtt__indicator_counts') }}
+
+),
+
+dataset_counts as (
+
+    -- Months, but for the datasets that say otherwise.
+    select * replace (coalesce(period_type, 'month') as period_type)
+    from published_counts
 
 ),
 
@@ -44,7 +54,7 @@ members as (
 
 months_held as (
 
-    select distinct dataset, measure, period_start
+    select distinct dataset, measure, period_type, period_start
     from dataset_counts
     where org_level in ('ccg', 'sub_icb')
 
@@ -55,6 +65,7 @@ expected_members as (
     select
         months_held.dataset,
         months_held.measure,
+        months_held.period_type,
         months_held.period_start,
         memberships.system_code,
         memberships.system_level,
@@ -74,6 +85,7 @@ system_sums as (
         members.system_code,
         members.system_level,
         any_value(members.system_name) as system_name,
+        members.period_type,
         members.period_start,
         sum(members.numerator) as numerator,
         sum(members.denominator) as denominator,
@@ -95,6 +107,7 @@ systems as (
         system_sums.system_code as org_code,
         system_sums.system_name as org_name,
         system_sums.system_level as org_level,
+        system_sums.period_type,
         system_sums.period_start,
         list_filter(
             expected_members.expected_codes, code -> not list_contains(system_sums.present_codes, code)
@@ -118,7 +131,7 @@ systems as (
         system_sums.edition,
         system_sums.extract_ids
     from system_sums
-    inner join expected_members using (dataset, measure, period_start, system_code, system_level)
+    inner join expected_members using (dataset, measure, period_type, period_start, system_code, system_level)
 
 ),
 
@@ -138,6 +151,7 @@ select
     counts.org_code,
     counts.org_name,
     counts.org_level,
+    counts.period_type,
     counts.period_start,
     counts.numerator::double as numerator,
     counts.denominator::double as denominator,
