@@ -23,6 +23,7 @@ FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn
 _TITLES = {
     "ae": "A&E attendances and emergency admissions, monthly by provider",
     "activity": "Admissions and outpatient attendances (HES MAR), monthly by provider and commissioner",
+    "beds": "Beds open overnight (KH03), quarterly by provider and sector",
     "cancelled_operations": "Cancelled elective operations (QMCO), quarterly by provider and for England",
     "cancer": "Cancer waiting times, monthly by commissioner and standard",
     "diagnostics": "Diagnostic waiting times and activity (DM01), monthly by provider, commissioner and test",

@@ -63,11 +63,14 @@ def non_submitters(source: Source) -> tuple[str, ...]:
     )
 
 
-def read_table(source: Source, sheet: str, needed: Sequence[str], columns: Sequence[Column]) -> pl.DataFrame:
+def read_table(
+    source: Source, sheet: str, needed: Sequence[str], columns: Sequence[Column], grouped: bool = False
+) -> pl.DataFrame:
     """The table of a sheet: text columns by our names, ``source_sheet`` and ``source_row``.
 
-    Blank rows are dropped. Raises `ExtractError` where the header row is missing, a heading is not known,
-    or a column without heading holds data.
+    Blank rows are dropped. Where headings repeat under ``grouped`` headings in the row above, a column is known as
+    ``Group: Heading``, and the spacers between groups may hold a 0. Raises `ExtractError` where the header row is
+    missing, a heading is not known, or a column without heading holds data.
     """
     cells = source.sheet(sheet)
     header = find_header(cells, needed)
@@ -76,11 +79,12 @@ def read_table(source: Source, sheet: str, needed: Sequence[str], columns: Seque
         raise ExtractError(
             f"{where}: no header row with {', '.join(map(repr, needed))} in its first {_DEEPEST_HEADER} rows."
         )
-    positions = match_headings(cells[header], columns, f"{where} row {header + 1}")
+    headings = _with_groups(cells[header - 1], cells[header]) if grouped and header else cells[header]
+    positions = match_headings(headings, columns, f"{where} row {header + 1}")
     unnamed = [i for i in range(len(cells[header])) if i not in positions.values()]
     for number, row in enumerate(cells[header + 1 :], header + 2):
         for i in unnamed:
-            if row[i] is not None:
+            if row[i] is not None and not (grouped and row[i] == "0"):
                 raise ExtractError(
                     f"{where} row {number}: column {i + 1} holds {row[i]!r} and has no heading in row {header + 1}."
                 )
@@ -97,6 +101,16 @@ def read_table(source: Source, sheet: str, needed: Sequence[str], columns: Seque
         data,
         schema={n: (pl.Int64 if n == "source_row" else pl.String) for n in data},
     )
+
+
+def _with_groups(groups: Sequence[str | None], headings: Sequence[str | None]) -> list[str | None]:
+    """Each heading with its group, which stands over the first of its columns."""
+    named: list[str | None] = []
+    group: str | None = None
+    for above, heading in zip(groups, headings, strict=True):
+        group = above or group
+        named.append(f"{group}: {heading}" if group and heading else heading)
+    return named
 
 
 def read_delimited(source: Source, header: int, columns: Sequence[Column]) -> pl.DataFrame:

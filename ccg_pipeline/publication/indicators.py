@@ -55,7 +55,8 @@ years_to_date AS (
 SELECT
     m.indicator_id, m.indicator_name, m.org_code, m.org_name, m.org_level,
     strftime(m.period_start, '%Y-%m')
-        || CASE m.period_type WHEN 'quarter' THEN strftime(m.period_end, ' to %Y-%m') ELSE '' END AS period, m.numerator, m.denominator, m.value, m.unit,
+        || CASE m.period_type WHEN 'quarter' THEN strftime(m.period_end, ' to %Y-%m') ELSE '' END AS period,
+    m.numerator, m.denominator, m.value, m.unit,
     m.comparator, m.standard, m.is_met, m.excess_breaches, m.periods_in_breach,
     y.numerator AS ytd_numerator, y.denominator AS ytd_denominator, y.value AS ytd_value,
     m.source, m.edition, m.is_provisional, m.caveat, m.extract_ids
