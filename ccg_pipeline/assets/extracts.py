@@ -23,7 +23,10 @@ FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn
 _TITLES = {
     "ae": "A&E attendances and emergency admissions, monthly by provider",
     "activity": "Admissions and outpatient attendances (HES MAR), monthly by provider and commissioner",
+    "beds": "Beds open overnight (KH03), quarterly by provider and sector",
+    "cancelled_operations": "Cancelled elective operations (QMCO), quarterly by provider and for England",
     "cancer": "Cancer waiting times, monthly by commissioner and standard",
+    "diagnostics": "Diagnostic waiting times and activity (DM01), monthly by provider, commissioner and test",
     "dtoc": "Delayed transfers of care, monthly by provider, local authority and reason",
     "rtt": "Referral to treatment pathways, monthly by provider, commissioner and weeks waited",
 }
@@ -34,7 +37,7 @@ _COMMON_COLUMNS = {
     "period_start": "first day of the month",
     "is_total": "whether the row is a total that the file itself states",
     "suppressed_measures": "columns of the row that the publisher suppressed",
-    "week_bands": "pathways by week waited, first element up to one week (count)",
+    "week_bands": "pathways or patients by week waited, first element up to one week (count)",
 }
 
 

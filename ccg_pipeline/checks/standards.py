@@ -48,7 +48,7 @@ def build_suites(seeds: Path) -> list[Suite]:
                 "query": (
                     "select org_code, org_level, strftime(period_start, '%Y-%m-%d') as period, value "
                     "from marts.fct_standard_comparisons "
-                    f"where indicator_id = '{rows[0]['indicator_id']}' and period_type = 'month' "
+                    f"where indicator_id = '{rows[0]['indicator_id']}' and period_type <> 'ytd' "
                     "and is_preferred and value is not null "
                     "order by period desc, org_code, org_level"
                 ),

@@ -35,12 +35,14 @@ class Coverage:
     """One slice of a publication that an extract holds: the unit in which editions replace each other.
 
     ``view`` is whose figures they are (``commissioner`` or ``provider``), ``part`` the piece of the dataset
-    (an RTT part, a cancer standard, or ``all``), ``period_start`` the month.
+    (an RTT part, a cancer standard, or ``all``), ``period_start`` the month, or the first of ``months`` (3 for a
+    quarter).
     """
 
     view: str
     part: str
     period_start: date
+    months: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,9 @@ class Extract:
 
     @property
     def period_end(self) -> date:
-        from ccg_pipeline.extracts.periods import month_end
+        from ccg_pipeline.extracts.periods import last_day
 
-        return month_end(max(c.period_start for c in self.coverage))
+        return max(last_day(c.period_start, c.months) for c in self.coverage)
 
 
 class Dataset(Protocol):
@@ -252,6 +254,7 @@ def adds_up(
     joined = totals.select(*key, "source_row", *names).join(
         summed, on=key, how="full", suffix="_of_parts", nulls_equal=True
     )
+    joined = joined.sort("source_row", nulls_last=True)
     for measure in measures:
         if measure.name not in names:
             continue

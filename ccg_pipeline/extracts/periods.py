@@ -34,6 +34,12 @@ _YEAR = re.compile(r"[\s\-_/,.]*(?:(20\d\d)|(\d\d))(?:\s*[/\-]\s*(20\d\d|\d\d))?
 _DAY_AND_YEAR = re.compile(r"[\s\-_/,.]*\d{1,2}(?:st|nd|rd|th)?[\s,]+(20\d\d)(?!\d)")
 _ISO = re.compile(r"^\s*(20\d\d)-(\d\d)(?:-(\d\d))?(?:[ T]00:00(?::00)?(?:\.0+)?)?\s*$")
 _SERIAL = re.compile(r"^\s*([34]\d{4})(?:\.0+)?\s*$")
+_QUARTER = re.compile(
+    r"\bq(?:uarter)?\s*([1-4])\b[\s,]*((?:19|20)\d\d)\s*[/-]\s*\d{2,4}\b"
+    r"|\b((?:19|20)\d\d)\s*[/-]\s*\d{2,4}\b[\s,]*q(?:uarter)?\s*([1-4])\b",
+    re.IGNORECASE,
+)
+_THREE_MONTHS = re.compile(r"\b([a-z]{3,9})\s+(?:to|-)\s+([a-z]{3,9})\s+(20\d\d)\b", re.IGNORECASE)
 _EXCEL_EPOCH = date(1899, 12, 30)
 _DAY_DATE = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?\s+([A-Za-z]{3,9})\s+(20\d\d)")
 
@@ -81,6 +87,31 @@ def parse_day(text: str | None) -> date | None:
     if (named := _DAY_DATE.search(text)) and named[2][:3].lower() in {m[:3] for m in MONTHS}:
         return date(int(named[3]), _month_number(named[2]), int(named[1]))
     return None
+
+
+def parse_quarter(text: str | None) -> date | None:
+    """The quarter of a financial year that a cell names, as its first day; None where it names none, or two.
+
+    Understands ``Quarter 2, 2024-25 (July to September 2024)``, ``Q2 2024/25``, ``2018-19 Q1`` and
+    ``July to September 2024``.
+    """
+    found = set()
+    if numbered := _QUARTER.search(text or ""):
+        quarter, year = int(numbered[1] or numbered[4]), int(numbered[2] or numbered[3])
+        found.add(date(year + (quarter == 4), (4, 7, 10, 1)[quarter - 1], 1))
+    if named := _THREE_MONTHS.search(text or ""):
+        first, last = parse_month(f"{named[1]} {named[3]}"), parse_month(f"{named[2]} {named[3]}")
+        if first and last and first.month % 3 == 1 and last.month == first.month + 2:
+            found.add(first)
+    return found.pop() if len(found) == 1 else None
+
+
+def last_day(start: date, months: int = 1) -> date:
+    """The last day of a period of so many months from ``start``."""
+    end = start
+    for _ in range(months - 1):
+        end = next_month(end)
+    return month_end(end)
 
 
 def month_end(month: date) -> date:

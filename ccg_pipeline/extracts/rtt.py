@@ -1,15 +1,17 @@
-"""Referral to treatment waiting times (RTT): full extract and commissioner workbooks of NHS England.
+"""Referral to treatment waiting times (RTT): full extracts and workbooks of NHS England.
 
 Full extract: one row a provider, commissioner, RTT part and treatment function, with a column a week waited;
-53 bands to March 2021, 105 after. Commissioner workbooks, December 2014 to May 2015: one part (incomplete,
-admitted or non-admitted pathways) by CCG and treatment function, 53 bands. All bands are kept, as one list a
-row, so that medians, percentiles and any week's count can be derived without reading the file again.
+53 bands to March 2021, 105 after; to September 2017 under two lines of preamble and with other names for period
+and part. Workbooks: one part (incomplete, admitted or non-admitted pathways) by commissioner (PCT, CCG, sub-ICB
+location) or by provider, and treatment function. All bands are kept, as one list a row, so that medians,
+percentiles and any week's count can be derived without reading the file again.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -28,7 +30,7 @@ from ccg_pipeline.extracts.contract import (
 )
 from ccg_pipeline.extracts.periods import parse_day, parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import find_header, read_delimited, read_table
+from ccg_pipeline.extracts.spreadsheet import beside, find_header, non_submitters, read_delimited, read_table
 
 name = "rtt"
 
@@ -61,8 +63,7 @@ schema: Schema = {
     "pathways": pl.Int64,
 }
 
-_FULL_IDENTITY = (
-    Column("period", ("Period",)),
+_ORGANISATIONS = (
     Column("provider_parent_code", ("Provider Parent Org Code",)),
     Column("provider_parent_name", ("Provider Parent Name",)),
     Column("provider_code", ("Provider Org Code",)),
@@ -71,26 +72,104 @@ _FULL_IDENTITY = (
     Column("commissioner_parent_name", ("Commissioner Parent Name",)),
     Column("commissioner_code", ("Commissioner Org Code",)),
     Column("commissioner_name", ("Commissioner Org Name",)),
-    Column("part", ("RTT Part Type",)),
-    Column("part_description", ("RTT Part Description",)),
-    Column("treatment_function_code", ("Treatment Function Code",)),
-    Column("treatment_function_name", ("Treatment Function Name",)),
 )
+# Layout of the columns beside the bands, by the heading that tells it from the others.
+_FULL_LAYOUTS = {
+    "RTT Part Type": (
+        "rtt_full",
+        (
+            Column("period", ("Period",)),
+            *_ORGANISATIONS,
+            Column("part", ("RTT Part Type",)),
+            Column("part_description", ("RTT Part Description",)),
+            Column("treatment_function_code", ("Treatment Function Code",)),
+            Column("treatment_function_name", ("Treatment Function Name",)),
+        ),
+    ),
+    # July 2016 has the code under `Treatment Function Name` and the name under `Treatment Function Description`.
+    "Treatment Function Description": (
+        "rtt_full_2016_07",
+        (
+            Column("financial_year", ("Year",)),
+            Column("period", ("Period Name",)),
+            *_ORGANISATIONS,
+            Column("part", ("RTT Part Name",)),
+            Column("part_type", ("RTT Part Type",), required=False),
+            Column("part_description", ("RTT Part Description",), required=False),
+            Column("treatment_function_code", ("Treatment Function Name",)),
+            Column("treatment_function_name", ("Treatment Function Description",)),
+        ),
+    ),
+    "RTT Part Name": (
+        "rtt_full_to_2017_09",
+        (
+            Column("financial_year", ("Year",)),
+            Column("period", ("Period Name",)),
+            *_ORGANISATIONS,
+            Column("part", ("RTT Part Name",)),
+            Column("part_type", ("RTT Part Type",), required=False),
+            Column("part_description", ("RTT Part Description",), required=False),
+            Column("treatment_function_code", ("Treatment Function Code",)),
+            Column("treatment_function_name", ("Treatment Function Name",)),
+        ),
+    ),
+}
+_PART_COLUMNS = ("part", "part_type", "part_description")
 _FULL_TOTALS = (
     Column("pathways_with_known_start", ("Total",), "count"),
     Column("pathways_with_unknown_start", ("Patients with unknown clock start date",), "count"),
     Column("pathways", ("Total All",), "count"),
 )
 
+# What a workbook says it counts, and the same for its sheets of pathways with a decision to admit.
 _WORKBOOK_PARTS = {
     "incomplete pathways": "part_2",
     "completed admitted pathways": "part_1a",
     "completed non-admitted pathways": "part_1b",
+    "incomplete pathways with a decision to admit": "part_2a",
+    "incomplete pathways with dta": "part_2a",
 }
-_WORKBOOK_IDENTITY = (
-    Column("commissioner_parent_code", ("Area Team Code", "Region Code")),
-    Column("commissioner_code", ("CCG Code", "Org Code", "Commissioner Code")),
-    Column("commissioner_name", ("CCG Name", "Org Name", "Commissioner Name")),
+_DTA = re.compile(r"\bwith (?:a )?(?:dta|decision to admit)\b")
+# To 2010 the front lines are sentences: `May 2010 Commissioner returns - RTT times for incomplete pathways`.
+_TITLE_TO_2010 = re.compile(
+    r"^(?P<period>[a-z]+ 20\d\d) (?P<view>commissioner|provider) returns - rtt times for (?P<part>[^(]+?)\.?$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class _View:
+    """Whose figures a workbook holds: the headings of its organisations, and what its sheets are called."""
+
+    name: str
+    parent: Column
+    code: Column
+    org_name: Column
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (self.parent, self.code, self.org_name)
+
+
+_PARENTS = ("Area Team Code", "Region Code", "SHA Code", "Regional Team Code")
+_VIEWS = {
+    "commissioner": _View(
+        "commissioner",
+        Column("commissioner_parent_code", _PARENTS, required=False),
+        Column("commissioner_code", ("CCG Code", "Org Code", "Commissioner Code", "PCT Code", "Sub-ICB Code")),
+        Column("commissioner_name", ("CCG Name", "Org Name", "Commissioner Name", "PCT Name", "Sub-ICB Name")),
+    ),
+    "provider": _View(
+        "provider",
+        Column("provider_parent_code", _PARENTS, required=False),
+        Column("provider_code", ("Provider Code", "Org Code", "Trust Code", "Provider Org Code")),
+        Column("provider_name", ("Provider Name", "Org Name", "Trust Name", "Provider Org Name")),
+    ),
+}
+_PARENT_NAMES = (  # not loaded
+    Column("parent_name", ("Area Team Name", "Region Name", "SHA Name", "Regional Team Name"), required=False),
+    Column("system_code", ("ICB Code", "STP Code"), required=False),
+    Column("system_name", ("ICB Name", "STP Name"), required=False),
 )
 _TREATMENT_FUNCTION = (
     Column("treatment_function_code", ("Treatment Function Code",)),
@@ -125,19 +204,21 @@ _WORKBOOK_DERIVED = (  # printed from the bands, `-` under 50 pathways: not load
     Column("total_65_plus", ("Total 65 plus weeks",), required=False),
     Column("total_78_plus", ("Total 78 plus weeks",), required=False),
 )
-_TRUST_CODE = re.compile(r"\bR[A-Z0-9]{2}\b")
 
 
 def recognise(source: Source) -> float:
     """Full extract: by RTT part beside commissioner. Workbook: by its title and treatment functions."""
-    if source.header_line(["RTT Part Type", "Provider Org Code", "Commissioner Org Code"]) is not None:
-        return 1.0
     if source.is_text:
+        if _full_layout(source) is not None:
+            return 1.0
         return 0.6 if source.header_line(["Treatment Function Code"]) is not None else 0.0
-    titles = [s for s in source.sheet_names if normalise(s) == "national"]
-    if not titles or "referral to treatment (rtt)" not in normalise(_label(source, titles[0], "Title:")):
+    national = _national(source)
+    if national is None:
         return 0.0
-    return 1.0 if normalise(_label(source, titles[0], "Basis:")) == "commissioner" else 0.6
+    lines = " ".join(normalise(c) for row in source.sheet(national)[:14] for c in row if c and len(c) < 200)
+    if "referral to treatment (rtt)" not in lines:
+        return 0.0
+    return 1.0 if _view(source, national) else 0.6
 
 
 def read(source: Source) -> Extract:
@@ -145,24 +226,35 @@ def read(source: Source) -> Extract:
     return _read_workbook(source) if source.is_workbook else _read_full(source)
 
 
+def _full_layout(source: Source) -> tuple[int, str, tuple[Column, ...]] | None:
+    """Header line, name and columns of the full extract's layout; None where none fits."""
+    for heading, (layout, columns) in _FULL_LAYOUTS.items():
+        period = "Period" if layout == "rtt_full" else "Period Name"
+        header = source.header_line([heading, period, "Provider Org Code", "Commissioner Org Code"])
+        if header is not None:
+            return header, layout, columns
+    return None
+
+
 def _read_full(source: Source) -> Extract:
-    header = source.header_line(["RTT Part Type", "Provider Org Code", "Commissioner Org Code"])
-    assert header is not None
+    known = _full_layout(source)
+    assert known is not None
+    header, layout, identity = known
     headings = source.first_lines[header]
     bands = _full_bands(headings, f"row {header + 1}")
-    columns = (*_FULL_IDENTITY, *bands, *_FULL_TOTALS)
+    columns = (*identity, *bands, *_FULL_TOTALS)
     counts = [c for c in columns if c.kind == "count"]
     frame = read_delimited(source, header, columns, counts_as_numbers=True)
     # Whole numbers were read as such; `typed` finds the cell where one is not, or is negative.
     if frame[counts[0].name].dtype == pl.String or any((frame[c.name] < 0).any() for c in counts):
         frame = typed(frame.with_columns(pl.col(c.name).cast(pl.String) for c in counts), counts, "the file")
-    frame = typed(frame, _FULL_IDENTITY, "the file")
-    month = one_month(frame["period"].unique().to_list(), "column 'Period'")
+    frame = typed(frame, identity, "the file")
+    month = _full_month(frame)
     frame = _known_parts(frame).with_columns(pl.col("treatment_function_code").str.ends_with("999").alias("is_total"))
     frame = _with_bands(frame, [c.name for c in bands])
     _full_totals(frame)
     key = ["provider_code", "commissioner_code", "part"]
-    _whole(frame, [c for c in _FULL_IDENTITY if c.name in (*key, "treatment_function_code")])
+    _whole(frame, [c for c in identity if c.name in (*key, "treatment_function_code")])
     no_repeats(frame, [*key, "treatment_function_code"], "the file")
     _functions_add_up(frame, key, "the file")
     rows = frame.with_columns(
@@ -171,9 +263,20 @@ def _read_full(source: Source) -> Extract:
     parts = sorted(rows["part"].unique())
     return Extract(
         name,
-        f"rtt_full_{len(bands)}_bands",
+        f"{layout}_{len(bands)}_bands",
         rows,
         tuple(Coverage(view, part, month) for view in ("commissioner", "provider") for part in parts),
+    )
+
+
+def _full_month(frame: pl.DataFrame) -> date:
+    """The month of `Period`, or of `Period Name` in the financial year of `Year` (``APRIL``, ``2016-17``)."""
+    if "financial_year" not in frame.columns:
+        return one_month(frame["period"].unique().to_list(), "column 'Period'")
+    cells = frame.select("period", "financial_year").unique().rows()
+    return one_month(
+        [period if parse_month(period) else f"{period} {year}" for period, year in cells],
+        "columns 'Year' and 'Period Name'",
     )
 
 
@@ -200,14 +303,26 @@ def _with_bands(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 
 
 def _known_parts(frame: pl.DataFrame) -> pl.DataFrame:
-    for row in frame.unique(["part", "part_description"], maintain_order=True).iter_rows(named=True):
-        known = _PARTS.get(normalise(row["part"]))
-        if known is None or normalise(row["part_description"]) != known[1]:
+    """``part`` in our words. Whichever column holds the code, and whichever the description, they must agree."""
+    meanings = {normalise(text): part for part, (code, text) in _PARTS.items()} | {part: part for part in _PARTS}
+    columns = [c for c in _PART_COLUMNS if c in frame.columns]
+    known: dict[tuple[str | None, ...], str] = {}
+    for row in frame.unique(columns, maintain_order=True).iter_rows(named=True):
+        found = {meanings.get(normalise(row[c])) for c in columns}
+        if len(found) != 1 or None in found:
             raise ExtractError(
-                f"row {row['source_row']}: RTT part {row['part']!r} with description {row['part_description']!r}, "
+                f"row {row['source_row']}: RTT part {' / '.join(repr(row[c]) for c in columns)}, "
                 f"expected one of {', '.join(f'{code} {text!r}' for code, text in _PARTS.values())}."
             )
-    return frame.with_columns(pl.col("part").str.to_lowercase())
+        known[tuple(row[c] for c in columns)] = str(found.pop())
+    by_cells = pl.DataFrame(list(known), schema={c: pl.String for c in columns}, orient="row").with_columns(
+        pl.Series("known_part", list(known.values()))
+    )
+    return (
+        frame.join(by_cells, on=columns, how="left", nulls_equal=True, maintain_order="left")
+        .drop("part")
+        .rename({"known_part": "part"})
+    )
 
 
 def _full_totals(frame: pl.DataFrame) -> None:
@@ -248,10 +363,15 @@ def _whole(frame: pl.DataFrame, columns: Sequence[Column]) -> None:
             raise ExtractError(f"row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a code.")
 
 
-def _functions_add_up(frame: pl.DataFrame, key: Sequence[str], where: str) -> None:
-    """The total row of each group (``C_999``) is there once and is the sum of its treatment functions."""
+def _functions_add_up(frame: pl.DataFrame, key: Sequence[str], where: str, required: bool = True) -> None:
+    """The total row of each group (``C_999``) is there once and is the sum of its treatment functions.
+
+    A table without any total row is taken where totals are not ``required``: its parts are then what is counted.
+    """
     totals = frame.filter("is_total")
-    alone = frame.select(key).unique().join(totals.select(key), on=list(key), how="anti")
+    if not required and totals.is_empty():
+        return
+    alone = frame.select(key).unique(maintain_order=True).join(totals.select(key), on=list(key), how="anti")
     if alone.height:
         raise ExtractError(
             f"{where}: no total row (treatment function 999) for {' / '.join(map(str, alone.row(0)))}"
@@ -261,58 +381,176 @@ def _functions_add_up(frame: pl.DataFrame, key: Sequence[str], where: str) -> No
     adds_up(frame.filter(~pl.col("is_total")), totals, key, measures, where, "the total of treatment functions")
 
 
+@dataclass(frozen=True)
+class _Front:
+    """What a sheet's front lines say: the part counted, the month, and whether in lines as to 2010."""
+
+    part: str
+    month: date
+    to_2010: bool
+
+
 def _read_workbook(source: Source) -> Extract:
-    national = next(s for s in source.sheet_names if normalise(s) == "national")
-    summary = normalise(_label(source, national, "Summary:"))
-    part = next((p for text, p in _WORKBOOK_PARTS.items() if summary.rstrip(".").endswith(f"for {text}")), None)
-    if part is None:
+    national = _national(source)
+    assert national is not None
+    view = _VIEWS[str(_view(source, national))]
+    front = _front(source, national)
+    sheets = _organisation_sheets(source, view)
+    if not sheets:
         raise ExtractError(
-            f"sheet {national!r}: the summary {_label(source, national, 'Summary:')!r} is not of "
-            f"{', '.join(_WORKBOOK_PARTS)}."
+            f"no sheet has {view.name} codes with treatment functions and weeks, expected one "
+            f"(sheets: {', '.join(source.sheet_names)}; codes are headed {', '.join(view.code.headings)})."
         )
-    needed = ["Treatment Function Code", ">0-1"]
-    tables = {
-        s: next(
-            (h for h in _WORKBOOK_IDENTITY[1].headings if find_header(source.sheet(s), [h, *needed]) is not None),
-            None,
+    frames: dict[str, list[pl.DataFrame]] = {}
+    bands: Sequence[Column] = ()
+    for sheet, heading in sheets.items():
+        part = "part_2a" if _DTA.search(normalise(sheet)) else front.part
+        said = _front(source, sheet, part)
+        if said.month != front.month or said.part not in (part, front.part):
+            raise ExtractError(
+                f"sheet {sheet!r} says {said.part} of {said.month:%B %Y}, sheet {national!r} {front.part} of "
+                f"{front.month:%B %Y}; expected the same on each sheet. Fetch the file again."
+            )
+        bands = _workbook_bands(source, sheet, _NEEDED)
+        columns = (*view.columns, *_PARENT_NAMES, *_workbook_columns(bands))
+        frames.setdefault(part, []).append(
+            _workbook_rows(source, sheet, [*_NEEDED, heading], columns, bands, part, view.code.name)
         )
-        for s in source.sheet_names
-    }
-    sheets = [s for s, code in tables.items() if code]
-    if len(sheets) != 1:
-        raise ExtractError(
-            f"{len(sheets)} sheets have commissioner codes with treatment functions and weeks, expected one "
-            f"(sheets: {', '.join(source.sheet_names)})."
-        )
-    month = _workbook_month(source, [national, sheets[0]])
-    bands = _workbook_bands(source, sheets[0], needed)
-    common = (*_TREATMENT_FUNCTION, *bands, *_WORKBOOK_TOTALS, *_WORKBOOK_DERIVED)
-    rows = _workbook_rows(
-        source, sheets[0], [*needed, str(tables[sheets[0]])], (*_WORKBOOK_IDENTITY, *common), bands, part
-    )
-    england = _workbook_rows(source, national, needed, common, bands, part)
-    where = f"sheet {sheets[0]!r}"
-    key = ["commissioner_code"]
-    no_repeats(rows, [*key, "treatment_function_code"], where)
-    _functions_add_up(rows, key, where)
-    measures = [Column("in_bands", ("weeks waited",)), Column("pathways", ("total number",))]
-    adds_up(rows, england, ["treatment_function_code"], measures, f"sheet {national!r}", "England")
-    published, revised = (parse_day(_label(source, national, label)) for label in ("Published:", "Revised:"))
+    caveats = list(non_submitters(source))
+    by_part = {}
+    for part, tables in frames.items():
+        if view.name == "commissioner" and len(tables) > 1:
+            raise ExtractError(
+                f"{len(tables)} sheets have commissioner codes with treatment functions and weeks, expected one "
+                f"(sheets: {', '.join(source.sheet_names)})."
+            )
+        key = [view.code.name, "treatment_function_code"]
+        for table in tables:
+            where = f"sheet {table['source_sheet'][0]!r}"
+            no_repeats(table, key, where)
+            _functions_add_up(table, key[:1], where, required=not front.to_2010)
+        rows = pl.concat(tables, how="diagonal")
+        # An organisation may stand on two sheets (all providers, independent ones again), with the same figures.
+        rows = rows.unique([c for c in rows.columns if not c.startswith("source_")], keep="first", maintain_order=True)
+        no_repeats(rows, key, f"sheets {', '.join(repr(t['source_sheet'][0]) for t in tables)}")
+        caveats += _england_agrees(source, national, part, front, rows, view)
+        by_part[part] = rows.with_columns(pl.lit(part).alias("part"))
+    rows = pl.concat(by_part.values(), how="diagonal")
+    published, revised = (parse_day(beside(source, national, label)) for label in ("Published:", "Revised:"))
     rows = rows.with_columns(
-        pl.lit(month).alias("period_start"),
-        pl.lit(part).alias("part"),
-        *(pl.lit(None, pl.String).alias(c) for c in ("provider_code", "provider_name", "provider_parent_code")),
-        pl.col("commissioner_parent_code").replace({"-": None}),
-    ).select(pl.col(c).cast(t) for c, t in schema.items())
+        pl.lit(front.month).alias("period_start"),
+        *(pl.lit(None, pl.String).alias(c) for c in schema if c not in rows.columns and c != "period_start"),
+    )
+    rows = rows.with_columns(pl.col(view.parent.name).replace({"-": None})).select(
+        pl.col(c).cast(t) for c, t in schema.items()
+    )
+    kind = "pct" if front.to_2010 and view.name == "commissioner" else view.name
     return Extract(
         dataset=name,
-        layout=f"rtt_commissioner_workbook_{len(bands)}_bands",
+        layout=f"rtt_{kind}_workbook_{len(bands)}_bands",
         rows=rows,
-        coverage=(Coverage("commissioner", part, month),),
+        coverage=tuple(Coverage(view.name, part, front.month) for part in sorted(frames)),
         edition="revised" if revised else "unknown",
         published_on=revised or published,
-        caveats=_non_submitters(source),
+        caveats=tuple(caveats),
     )
+
+
+def _national(source: Source) -> str | None:
+    return next((s for s in source.sheet_names if normalise(s) == "national"), None)
+
+
+def _view(source: Source, national: str) -> str | None:
+    """``commissioner`` or ``provider``: the workbook's basis."""
+    if old := _title_to_2010(source, national):
+        return old["view"].lower()
+    basis = normalise(beside(source, national, "Basis:"))
+    return next((view for view in _VIEWS if basis.startswith(view)), None)
+
+
+def _title_to_2010(source: Source, sheet: str) -> re.Match[str] | None:
+    return next(
+        (found for row in source.sheet(sheet)[:6] if row and row[0] and (found := _TITLE_TO_2010.match(row[0]))), None
+    )
+
+
+def _front(source: Source, sheet: str, part: str | None = None) -> _Front:
+    """The front lines of a sheet; ``part`` stands in where they have no summary."""
+    old = _title_to_2010(source, sheet)
+    summary = old["part"] if old else beside(source, sheet, "Summary:")
+    if summary is not None or part is None:
+        text = normalise(summary).rstrip(".")
+        part = next(
+            (p for words, p in _WORKBOOK_PARTS.items() if text == words or text.endswith(f"for {words}")),
+            None,
+        )
+    if part is None:
+        raise ExtractError(f"sheet {sheet!r}: the summary {summary!r} is not of {', '.join(_WORKBOOK_PARTS)}.")
+    period = old["period"] if old else beside(source, sheet, "Period:")
+    month = parse_month(period)
+    if month is None:
+        raise ExtractError(f"sheet {sheet!r}: no month can be read from the period {period!r}.")
+    return _Front(part, month, old is not None)
+
+
+_NEEDED = ("Treatment Function Code", ">0-1")
+
+
+def _organisation_sheets(source: Source, view: _View) -> dict[str, str]:
+    """The sheets with organisations of the view, treatment functions and weeks, each with its heading of codes."""
+    found = {}
+    for sheet in source.sheet_names:
+        cells = source.sheet(sheet)
+        for heading in view.code.headings:
+            if find_header(cells, [heading, *_NEEDED]) is not None:
+                found[sheet] = heading
+                break
+    return found
+
+
+def _england_agrees(
+    source: Source, national: str, part: str, front: _Front, rows: pl.DataFrame, view: _View
+) -> list[str]:
+    """The proof against the National sheet (of the part); caveats where a difference is to be expected."""
+    sheet: str | None = national
+    if part == "part_2a" and front.part != "part_2a":
+        sheet = next((s for s in source.sheet_names if re.match(r"national\b.*\bdta\b", normalise(s))), None)
+        if sheet is None:
+            return []
+    assert sheet is not None
+    bands = _workbook_bands(source, sheet, _NEEDED)
+    england = _workbook_rows(source, sheet, _NEEDED, _workbook_columns(bands), bands, part)
+    no_repeats(england, ["treatment_function_code"], f"sheet {sheet!r}")
+    _functions_add_up(england.with_columns(pl.lit("England").alias("england")), ["england"], f"sheet {sheet!r}")
+    if not rows["is_total"].any():
+        england = england.filter(~pl.col("is_total"))
+    measures = [Column("in_bands", ("weeks waited",)), Column("pathways", ("total number",))]
+    if view.name == "provider" and (extra := _outside_england(rows, england)):
+        return [f"providers add to {extra:,} pathways more than England: patients commissioned from outside England"]
+    adds_up(rows, england, ["treatment_function_code"], measures, f"sheet {sheet!r}", "England")
+    return []
+
+
+_MOST_OUTSIDE = 0.02  # the commissioner NONC has about one in two hundred pathways
+
+
+def _outside_england(rows: pl.DataFrame, england: pl.DataFrame) -> int:
+    """Pathways that providers have beyond England's, where no treatment function has fewer; else 0."""
+    joined = (
+        rows.group_by("treatment_function_code")
+        .agg(pl.col("pathways").sum())
+        .join(england.select("treatment_function_code", "is_total", england="pathways"), on="treatment_function_code")
+        .with_columns((pl.col("pathways") - pl.col("england")).alias("extra"))
+    )
+    if joined.height != england.height or (joined["extra"] < 0).any():
+        return 0
+    parts = joined.filter(~pl.col("is_total"))
+    extra = int(parts["extra"].sum())
+    return extra if extra <= _MOST_OUTSIDE * int(parts["england"].sum()) else 0
+
+
+def _workbook_columns(bands: Sequence[Column]) -> tuple[Column, ...]:
+    return (*_TREATMENT_FUNCTION, *bands, *_WORKBOOK_TOTALS, *_WORKBOOK_DERIVED)
 
 
 def _workbook_bands(source: Source, sheet: str, needed: Sequence[str]) -> tuple[Column, ...]:
@@ -334,14 +572,18 @@ def _workbook_rows(
     columns: Sequence[Column],
     bands: Sequence[Column],
     part: str,
+    code: str | None = None,
 ) -> pl.DataFrame:
-    """The rows of one sheet, each proved: bands add to the total, the first 18 to the printed count within."""
+    """The rows of one sheet, each proved: bands add to the total, the first 18 to the printed count within.
+
+    ``code`` is the column of organisation codes, which must not be blank; None for the National sheet.
+    """
     where = f"sheet {sheet!r}"
     frame = typed(read_table(source, sheet, needed, columns), columns, where)
     # A footnote has text and no treatment function.
     frame = frame.filter(pl.col("treatment_function_code").is_not_null())
-    if "commissioner_code" in frame.columns and (blank := frame.filter(pl.col("commissioner_code").is_null())).height:
-        raise ExtractError(f"{where} row {blank['source_row'][0]}: no commissioner code, expected one in every row.")
+    if code and (blank := frame.filter(pl.col(code).is_null())).height:
+        raise ExtractError(f"{where} row {blank['source_row'][0]}: no organisation code, expected one in every row.")
     for column in ("pathways_with_known_start", "pathways_with_unknown_start"):
         if column not in frame.columns:
             frame = frame.with_columns(pl.lit(None, pl.Int64).alias(column))
@@ -356,7 +598,7 @@ def _workbook_rows(
             "the weeks do not add to the total number of pathways",
         )
     ]
-    if part != "part_2":
+    if part in ("part_1a", "part_1b") and frame["pathways_with_known_start"].is_not_null().any():
         rules.append(
             (
                 pl.col("pathways_with_known_start").ne_missing(pl.col("in_bands")),
@@ -380,37 +622,3 @@ def _workbook_rows(
                 f"{first.get('within_18_weeks')}). Fetch the file again or ask the publisher."
             )
     return frame
-
-
-def _workbook_month(source: Source, sheets: Sequence[str]) -> date:
-    months = {s: parse_month(_label(source, s, "Period:")) for s in sheets}
-    if None in months.values() or len(set(months.values())) != 1:
-        raise ExtractError(
-            "the cells beside 'Period:' give "
-            + ", ".join(f"{s}: {m}" for s, m in months.items())
-            + "; expected the same month on each sheet."
-        )
-    return next(m for m in months.values() if m)
-
-
-def _label(source: Source, sheet: str, label: str) -> str | None:
-    """The text of the cell beside a label such as ``Period:``."""
-    for row in source.sheet(sheet)[:14]:
-        cells = [c for c in row if c]
-        if len(cells) > 1 and normalise(cells[0]) == normalise(label):
-            return cells[1]
-    return None
-
-
-def _non_submitters(source: Source) -> tuple[str, ...]:
-    """The trusts that the Notes sheet names, in free text, as not having submitted all of their data."""
-    codes: list[str] = []
-    for sheet in source.sheet_names:
-        if normalise(sheet) == "notes":
-            for row in source.sheet(sheet):
-                for cell in row:
-                    if cell and re.search(r"did not (submit|include)", cell, re.IGNORECASE):
-                        codes += [c for c in _TRUST_CODE.findall(cell) if c not in codes and c != "RTT"]
-    if not codes:
-        return ()
-    return (f"published without all or part of the data of {', '.join(codes)} (named on the Notes sheet)",)

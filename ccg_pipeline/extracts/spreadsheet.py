@@ -5,6 +5,7 @@ Belongs here: what all published workbooks share. Does not belong here: what a s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
@@ -24,11 +25,52 @@ def find_header(cells: Sequence[Sequence[str | None]], needed: Sequence[str]) ->
     return None
 
 
-def read_table(source: Source, sheet: str, needed: Sequence[str], columns: Sequence[Column]) -> pl.DataFrame:
+def beside(source: Source, sheet: str, label: str) -> str | None:
+    """The text of the cell beside a label such as ``Period:`` among a sheet's front lines; None where none."""
+    for row in source.sheet(sheet)[:14]:
+        cells = [c for c in row if c]
+        if len(cells) > 1 and normalise(cells[0]) == normalise(label):
+            return cells[1]
+    return None
+
+
+_TRUST_CODE = re.compile(r"\bR[A-Z0-9]{2}\b")
+_LISTED_CODE = re.compile(r"(?=.*\d)[A-Z][A-Z0-9]{2,5}")
+
+
+def non_submitters(source: Source) -> tuple[str, ...]:
+    """The organisations that the Notes sheet names as not having submitted all of their data, as a caveat.
+
+    They stand as trust codes in the sentence that says so, or in a list of codes below it.
+    """
+    codes: list[str] = []
+    for sheet in source.sheet_names:
+        if normalise(sheet) != "notes":
+            continue
+        is_list = False
+        for row in source.sheet(sheet):
+            cells = [c for c in row if c]
+            for cell in cells:
+                if re.search(r"did not (submit|include)", cell, re.IGNORECASE):
+                    is_list = True
+                    codes += [c for c in _TRUST_CODE.findall(cell) if c != "RTT"]
+            if is_list and cells and _LISTED_CODE.fullmatch(cells[0]):
+                codes.append(cells[0])
+    if not codes:
+        return ()
+    return (
+        f"published without all or part of the data of {', '.join(dict.fromkeys(codes))} (named on the Notes sheet)",
+    )
+
+
+def read_table(
+    source: Source, sheet: str, needed: Sequence[str], columns: Sequence[Column], grouped: bool = False
+) -> pl.DataFrame:
     """The table of a sheet: text columns by our names, ``source_sheet`` and ``source_row``.
 
-    Blank rows are dropped. Raises `ExtractError` where the header row is missing, a heading is not known,
-    or a column without heading holds data.
+    Blank rows are dropped. Where headings repeat under ``grouped`` headings in the row above, a column is known as
+    ``Group: Heading``, and the spacers between groups may hold a 0. Raises `ExtractError` where the header row is
+    missing, a heading is not known, or a column without heading holds data.
     """
     cells = source.sheet(sheet)
     header = find_header(cells, needed)
@@ -37,11 +79,12 @@ def read_table(source: Source, sheet: str, needed: Sequence[str], columns: Seque
         raise ExtractError(
             f"{where}: no header row with {', '.join(map(repr, needed))} in its first {_DEEPEST_HEADER} rows."
         )
-    positions = match_headings(cells[header], columns, f"{where} row {header + 1}")
+    headings = _with_groups(cells[header - 1], cells[header]) if grouped and header else cells[header]
+    positions = match_headings(headings, columns, f"{where} row {header + 1}")
     unnamed = [i for i in range(len(cells[header])) if i not in positions.values()]
     for number, row in enumerate(cells[header + 1 :], header + 2):
         for i in unnamed:
-            if row[i] is not None:
+            if row[i] is not None and not (grouped and row[i] == "0"):
                 raise ExtractError(
                     f"{where} row {number}: column {i + 1} holds {row[i]!r} and has no heading in row {header + 1}."
                 )
@@ -58,6 +101,16 @@ def read_table(source: Source, sheet: str, needed: Sequence[str], columns: Seque
         data,
         schema={n: (pl.Int64 if n == "source_row" else pl.String) for n in data},
     )
+
+
+def _with_groups(groups: Sequence[str | None], headings: Sequence[str | None]) -> list[str | None]:
+    """Each heading with its group, which stands over the first of its columns."""
+    named: list[str | None] = []
+    group: str | None = None
+    for above, heading in zip(groups, headings, strict=True):
+        group = above or group
+        named.append(f"{group}: {heading}" if group and heading else heading)
+    return named
 
 
 def read_delimited(

@@ -23,7 +23,8 @@ class UnknownNameError(Exception):
 
 @dataclass(frozen=True)
 class Selection:
-    """What to show; None means all. ``period`` is the first day of a month; None is each one's latest month."""
+    """What to show; None means all. ``period`` is the first day of a month, and shows the
+    quarter it is in where an indicator is quarterly; None is each one's latest."""
 
     org_code: str | None = None
     period: date | None = None
@@ -41,11 +42,11 @@ WITH months AS (
         SELECT indicator_id, org_code, org_level, period_type, period_start, period_end, source, edition
         FROM marts.fct_indicator_values
     ) v USING (indicator_id, org_code, org_level, period_type, period_start, period_end, source)
-    WHERE c.period_type = 'month'
+    WHERE c.period_type <> 'ytd'
         AND ($org_code IS NULL OR c.org_code = $org_code)
         AND ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
         AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
-        AND ($period IS NULL OR c.period_start = $period)
+        AND ($period IS NULL OR $period BETWEEN c.period_start AND c.period_end)
 ),
 years_to_date AS (
     SELECT indicator_id, org_code, org_level, period_end, source, numerator, denominator, value
@@ -53,7 +54,9 @@ years_to_date AS (
 )
 SELECT
     m.indicator_id, m.indicator_name, m.org_code, m.org_name, m.org_level,
-    strftime(m.period_start, '%Y-%m') AS period, m.numerator, m.denominator, m.value, m.unit,
+    strftime(m.period_start, '%Y-%m')
+        || CASE m.period_type WHEN 'quarter' THEN strftime(m.period_end, ' to %Y-%m') ELSE '' END AS period,
+    m.numerator, m.denominator, m.value, m.unit,
     m.comparator, m.standard, m.is_met, m.excess_breaches, m.periods_in_breach,
     y.numerator AS ytd_numerator, y.denominator AS ytd_denominator, y.value AS ytd_value,
     m.source, m.edition, m.is_provisional, m.caveat, m.extract_ids

@@ -39,7 +39,7 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
         """
         SELECT count(DISTINCT indicator_id), count(*), count(DISTINCT org_code),
             strftime(min(period_start), '%Y-%m'), strftime(max(period_start), '%Y-%m')
-        FROM marts.fct_indicator_values WHERE period_type = 'month' AND value IS NOT NULL
+        FROM marts.fct_indicator_values WHERE period_type <> 'ytd' AND value IS NOT NULL
         """
     ).fetchall()[0]
     breaches = {
@@ -48,7 +48,7 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
             """
             WITH judged AS (
                 SELECT standard_id, max(period_start) AS month FROM marts.fct_standard_comparisons
-                WHERE is_met IS NOT NULL AND period_type = 'month' GROUP BY 1
+                WHERE is_met IS NOT NULL AND period_type <> 'ytd' GROUP BY 1
             )
             SELECT standard_id, count(b.indicator_id), strftime(month, '%Y-%m'),
                 count(b.indicator_id) FILTER (WHERE b.period_start = month)
@@ -74,7 +74,7 @@ def in_words(summary: Summary) -> list[str]:
         lines.append("  " + dataset.ljust(16) + "".join(f"{by_status[s]:>13,}" for s in STATUSES))
     lines += [
         "",
-        f"Indicators: {summary.indicators} indicators, {summary.indicator_values:,} monthly values of "
+        f"Indicators: {summary.indicators} indicators, {summary.indicator_values:,} values of months and quarters of "
         f"{summary.organisations:,} organisations, {summary.first_month} to {summary.last_month}",
         "",
         "Breaches of standards" + " " * 9 + "all months   latest month judged",

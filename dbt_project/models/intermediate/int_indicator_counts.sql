@@ -1,14 +1,109 @@
 with dataset_counts as (
 
-    select 'ae' as dataset, * from {{ ref('int_ae__indicator_counts') }}
+    select
+        'ae' as dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        'month' as period_type,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_id
+    from {{ ref('int_ae__indicator_counts') }}
     union all
-    select 'activity' as dataset, * from {{ ref('int_activity__indicator_counts') }}
+    select
+        'activity' as dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        'month' as period_type,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_id
+    from {{ ref('int_activity__indicator_counts') }}
     union all
-    select 'cancer' as dataset, * from {{ ref('int_cancer__indicator_counts') }}
+    select
+        'cancelled_operations' as dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        period_type,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_id
+    from {{ ref('int_cancelled_operations__indicator_counts') }}
     union all
-    select 'dtoc' as dataset, * from {{ ref('int_dtoc__indicator_counts') }}
+    select
+        'cancer' as dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        'month' as period_type,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_id
+    from {{ ref('int_cancer__indicator_counts') }}
     union all
-    select 'rtt' as dataset, * from {{ ref('int_rtt__indicator_counts') }}
+    select
+        'diagnostics' as dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        'month' as period_type,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_id
+    from {{ ref('int_diagnostics__indicator_counts') }}
+    union all
+    select
+        'dtoc' as dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        'month' as period_type,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_id
+    from {{ ref('int_dtoc__indicator_counts') }}
+    union all
+    select
+        'rtt' as dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        'month' as period_type,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_id
+    from {{ ref('int_rtt__indicator_counts') }}
 
 ),
 
@@ -42,7 +137,7 @@ members as (
 
 months_held as (
 
-    select distinct dataset, measure, period_start
+    select distinct dataset, measure, period_type, period_start
     from dataset_counts
     where org_level in ('ccg', 'sub_icb')
 
@@ -53,6 +148,7 @@ expected_members as (
     select
         months_held.dataset,
         months_held.measure,
+        months_held.period_type,
         months_held.period_start,
         memberships.system_code,
         memberships.system_level,
@@ -72,6 +168,7 @@ system_sums as (
         members.system_code,
         members.system_level,
         any_value(members.system_name) as system_name,
+        members.period_type,
         members.period_start,
         sum(members.numerator) as numerator,
         sum(members.denominator) as denominator,
@@ -93,6 +190,7 @@ systems as (
         system_sums.system_code as org_code,
         system_sums.system_name as org_name,
         system_sums.system_level as org_level,
+        system_sums.period_type,
         system_sums.period_start,
         list_filter(
             expected_members.expected_codes, code -> not list_contains(system_sums.present_codes, code)
@@ -116,7 +214,7 @@ systems as (
         system_sums.edition,
         system_sums.extract_ids
     from system_sums
-    inner join expected_members using (dataset, measure, period_start, system_code, system_level)
+    inner join expected_members using (dataset, measure, period_type, period_start, system_code, system_level)
 
 ),
 
@@ -128,6 +226,7 @@ organisations_and_systems as (
         org_code,
         org_name,
         org_level,
+        period_type,
         period_start,
         numerator,
         denominator,
@@ -142,6 +241,7 @@ organisations_and_systems as (
         org_code,
         org_name,
         org_level,
+        period_type,
         period_start,
         numerator,
         denominator,
@@ -158,6 +258,7 @@ select
     counts.org_code,
     counts.org_name,
     counts.org_level,
+    counts.period_type,
     counts.period_start,
     counts.numerator::double as numerator,
     counts.denominator::double as denominator,

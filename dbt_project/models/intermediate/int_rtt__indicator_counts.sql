@@ -7,8 +7,8 @@ with pathways as (
         list_sum(week_bands[53:]) as over_52_weeks,
         list_sum(week_bands) as with_known_start
     from {{ ref('stg_rtt__pathways') }}
-    -- The total of treatment functions is counted, not its parts; part 2A is within part 2, part 3 has no waits.
-    where is_all_treatment_functions and part in ('part_1a', 'part_1b', 'part_2')
+    -- The total of treatment functions is counted, or its parts, never both; part 2A is within part 2, part 3 has no waits.
+    where is_counted and part in ('part_1a', 'part_1b', 'part_2')
 
 ),
 

@@ -28,7 +28,7 @@ breaches as (
         *,
         case when unit = 'percent' then abs(value - standard) end as shortfall_points
     from comparisons
-    where is_met = false and period_type = 'month' and is_preferred
+    where is_met = false and period_type <> 'ytd' and is_preferred
 
 ),
 

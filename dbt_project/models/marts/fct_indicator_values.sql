@@ -6,7 +6,9 @@ with counts as (
         case org_level when 'sub_icb' then 'ccg' when 'icb' then 'stp' else org_level end as series_level,
         make_date(
             year(period_start) - case when month(period_start) < 4 then 1 else 0 end, 4, 1
-        ) as financial_year_start
+        ) as financial_year_start,
+        case period_type when 'quarter' then interval 3 month else interval 1 month end as period_length,
+        (period_start + period_length - interval 1 day)::date as period_end
     from {{ ref('int_indicator_counts') }}
 
 ),
@@ -22,6 +24,7 @@ months_held as (
     select
         indicator_id,
         series_level,
+        period_type,
         financial_year_start,
         list(distinct period_start) as months
     from counts
@@ -29,15 +32,15 @@ months_held as (
 
 ),
 
-months as (
+months_and_quarters as (
 
     select
         indicator_id,
         org_code,
         org_level,
-        'month' as period_type,
+        period_type,
         period_start,
-        last_day(period_start) as period_end,
+        period_end,
         numerator,
         denominator,
         edition,
@@ -60,11 +63,12 @@ running as (
         list(counts.edition) over year_so_far as editions,
         list(counts.caveat) over year_so_far as caveats,
         list(counts.extract_ids) over year_so_far as extracts_so_far,
-        generate_series(counts.financial_year_start, counts.period_start, interval 1 month) as expected_months
+        generate_series(counts.financial_year_start, counts.period_start, counts.period_length) as expected_months
     from counts
     inner join indicators using (indicator_id)
     window year_so_far as (
-        partition by counts.indicator_id, counts.series_level, counts.org_code, counts.financial_year_start
+        partition by
+            counts.indicator_id, counts.series_level, counts.org_code, counts.period_type, counts.financial_year_start
         order by counts.period_start
         rows between unbounded preceding and current row
     )
@@ -85,7 +89,7 @@ year_so_far as (
         ) as missing_months,
         running.has_month_without_value or len(missing_months) > 0 as is_incomplete
     from running
-    inner join months_held using (indicator_id, series_level, financial_year_start)
+    inner join months_held using (indicator_id, series_level, period_type, financial_year_start)
 
 ),
 
@@ -97,7 +101,7 @@ years_to_date as (
         org_level,
         'ytd' as period_type,
         financial_year_start as period_start,
-        last_day(period_start) as period_end,
+        period_end,
         case when is_stock then numerator when not is_incomplete then numerator_so_far end as numerator,
         case when is_stock then denominator when not is_incomplete then denominator_so_far end as denominator,
         case
@@ -114,7 +118,11 @@ years_to_date as (
                 case
                     when len(missing_months) > 0
                         then 'no year to date: no figures for ' || array_to_string(
-                            list_transform(missing_months, missing -> strftime(missing, '%B %Y')), ', '
+                            list_transform(
+                                missing_months,
+                                missing -> case period_type when 'quarter' then 'the quarter from ' else '' end
+                                || strftime(missing, '%B %Y')
+                            ), ', '
                         )
                 end,
                 case when has_month_without_value then 'no year to date: a month has no value' end,
@@ -128,7 +136,7 @@ years_to_date as (
 
 periods as (
 
-    select * from months
+    select * from months_and_quarters
     union all
     select * from years_to_date
 

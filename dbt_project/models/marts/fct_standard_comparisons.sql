@@ -76,13 +76,14 @@ judged as (
 
 runs as (
 
-    -- A run of months in breach ends where the standard is met or not judged, or where a month is missing.
+    -- A run of months (or quarters) in breach ends where the standard is met or not judged, or where one is missing.
     select
         *,
         coalesce(sum(
             case
                 when is_met is distinct from false then 1
-                when lag_start is distinct from period_start - interval 1 month then 1
+                when lag_start is distinct from period_start
+                    - case period_type when 'quarter' then interval 3 month else interval 1 month end then 1
                 else 0
             end
         ) over (
@@ -126,7 +127,7 @@ select
     allowed_breaches,
     case when breaches is not null then greatest(breaches - allowed_breaches, 0) end as excess_breaches,
     case
-        when period_type <> 'month' then null
+        when period_type = 'ytd' then null
         when is_met = false then count(*) filter (where is_met = false) over (
             partition by indicator_id, org_code, series_level, period_type, source, run_number
             order by period_start

@@ -24,6 +24,17 @@ current_extracts as (
     from current_coverage
     group by all
 
+),
+
+tables as (
+
+    select
+        extract_id,
+        part,
+        bool_or(is_total) as has_totals
+    from pathways
+    group by all
+
 )
 
 select
@@ -39,6 +50,8 @@ select
     pathways.treatment_function_code,
     pathways.treatment_function_name,
     pathways.is_total as is_all_treatment_functions,
+    -- A workbook of before 2011 may come without totals of treatment functions: then its parts are counted.
+    pathways.is_total or not tables.has_totals as is_counted,
     pathways.week_bands,
     pathways.pathways,
     pathways.pathways_with_unknown_start,
@@ -48,3 +61,4 @@ select
     current_extracts.caveat
 from pathways
 inner join current_extracts using (extract_id, part, period_start)
+inner join tables using (extract_id, part)
