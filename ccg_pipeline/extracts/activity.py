@@ -146,14 +146,15 @@ def _no_blanks(frame: pl.DataFrame) -> None:
 
 
 def _every_month_whole(frame: pl.DataFrame) -> None:
-    """Each month has England once, and CCGs and providers: a month without some was cut off."""
-    for month, rows in frame.group_by("period_start", maintain_order=True):
+    """Each month has what the others have, and England once: a month with less was cut off."""
+    whole = {"england", "commissioner", "provider"} & set(frame["breakdown"])
+    for (month,), rows in frame.group_by("period_start", maintain_order=True):
         found = dict(rows["breakdown"].value_counts().iter_rows())
-        if found.get("england") != 1 or not {"commissioner", "provider"} <= set(found):
+        if not whole <= set(found) or found.get("england", 1) != 1:
+            counted = ", ".join(f"{found.get(kind, 0)} for {kind}" for kind in sorted(whole))
             raise ExtractError(
-                f"{month[0]:%B %Y}: {found.get('england', 0)} rows for England, {found.get('commissioner', 0)} for "
-                f"CCGs and {found.get('provider', 0)} for providers, expected one for England and some of each. It may "
-                "be cut off: fetch it again."
+                f"{month:%B %Y}: rows {counted}; expected one for England and as in the other months some of each. The "
+                "file may be cut off: fetch it again."
             )
 
 

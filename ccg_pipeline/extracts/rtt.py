@@ -200,9 +200,9 @@ _WORKBOOK_DERIVED = (  # printed from the bands, `-` under 50 pathways: not load
     Column("median_weeks", ("Average (median) waiting time (in weeks)",), required=False),
     Column("percentile_92_weeks", ("92nd percentile waiting time (in weeks)",), required=False),
     Column("percentile_95_weeks", ("95th percentile waiting time (in weeks)",), required=False),
-    Column("total_52_plus", ("Total 52 plus weeks",), required=False),
-    Column("total_65_plus", ("Total 65 plus weeks",), required=False),
-    Column("total_78_plus", ("Total 78 plus weeks",), required=False),
+    Column("total_52_plus", ("Total 52 plus weeks",), "count", required=False),
+    Column("total_65_plus", ("Total 65 plus weeks",), "count", required=False),
+    Column("total_78_plus", ("Total 78 plus weeks",), "count", required=False),
 )
 
 
@@ -256,7 +256,7 @@ def _read_full(source: Source) -> Extract:
     key = ["provider_code", "commissioner_code", "part"]
     _whole(frame, [c for c in identity if c.name in (*key, "treatment_function_code")])
     no_repeats(frame, [*key, "treatment_function_code"], "the file")
-    _functions_add_up(frame, key, "the file")
+    _functions_add_up(frame, key, "the file", bands)
     rows = frame.with_columns(
         pl.lit(None, pl.String).alias("source_sheet"), pl.lit(month).alias("period_start")
     ).select(pl.col(c).cast(t) for c, t in schema.items())
@@ -288,18 +288,21 @@ def _full_bands(headings: Sequence[str], where: str) -> tuple[Column, ...]:
             f"{where}: {count} columns of weeks waited, expected {' or '.join(map(str, _BAND_COUNTS))}. "
             "A new layout is added in ccg_pipeline/extracts/rtt.py."
         )
+    weeks = [int(m[1]) for h in headings if (m := re.match(r"gt (\d+) ", normalise(h)))]
+    if weeks not in (sorted(weeks), sorted(weeks, reverse=True)):
+        raise ExtractError(f"{where}: the columns of weeks waited are out of order: two may have changed places.")
     closed = [f"Gt {w:02d} To {w + 1:02d} Weeks SUM 1" for w in range(count - 1)]
     return tuple(Column(f"band_{w}", (h,), "count") for w, h in enumerate([*closed, f"Gt {count - 1} Weeks SUM 1"]))
 
 
 def _with_bands(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """The band columns as one list, null where a row has no band at all."""
+    """The band columns also as one list, null where a row has no band at all, and as their sum."""
     return frame.with_columns(
         pl.when(pl.any_horizontal(pl.col(n).is_not_null() for n in names))
         .then(pl.concat_arr(names).arr.to_list())  # concat_list of a hundred columns takes seconds
         .alias("week_bands"),
         pl.sum_horizontal(names).alias("in_bands"),
-    ).drop(names)
+    )
 
 
 def _known_parts(frame: pl.DataFrame) -> pl.DataFrame:
@@ -363,13 +366,14 @@ def _whole(frame: pl.DataFrame, columns: Sequence[Column]) -> None:
             raise ExtractError(f"row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a code.")
 
 
-def _functions_add_up(frame: pl.DataFrame, key: Sequence[str], where: str, required: bool = True) -> None:
-    """The total row of each group (``C_999``) is there once and is the sum of its treatment functions.
+def _functions_add_up(frame: pl.DataFrame, key: Sequence[str], where: str, bands: Sequence[Column]) -> None:
+    """The total row of each group (``C_999``) is there once and is the sum of its treatment functions, week by week.
 
-    A table without any total row is taken where totals are not ``required``: its parts are then what is counted.
+    A table that has no total at all, or nothing but totals, proves nothing and counts either all the same; one in which
+    some groups have a total and some have none was cut off.
     """
     totals = frame.filter("is_total")
-    if not required and totals.is_empty():
+    if totals.height in (0, frame.height):
         return
     alone = frame.select(key).unique(maintain_order=True).join(totals.select(key), on=list(key), how="anti")
     if alone.height:
@@ -377,7 +381,7 @@ def _functions_add_up(frame: pl.DataFrame, key: Sequence[str], where: str, requi
             f"{where}: no total row (treatment function 999) for {' / '.join(map(str, alone.row(0)))}"
             f"{f' and {alone.height - 1} others' if alone.height > 1 else ''}. The file may be cut off: fetch it again."
         )
-    measures = [Column("in_bands", ("weeks waited",)), Column("pathways", ("Total All",))]
+    measures = [Column("pathways", ("Total All",)), *bands]
     adds_up(frame.filter(~pl.col("is_total")), totals, key, measures, where, "the total of treatment functions")
 
 
@@ -428,7 +432,7 @@ def _read_workbook(source: Source) -> Extract:
         for table in tables:
             where = f"sheet {table['source_sheet'][0]!r}"
             no_repeats(table, key, where)
-            _functions_add_up(table, key[:1], where, required=not front.to_2010)
+            _functions_add_up(table, key[:1], where, bands)
         rows = pl.concat(tables, how="diagonal")
         # An organisation may stand on two sheets (all providers, independent ones again), with the same figures.
         rows = rows.unique([c for c in rows.columns if not c.startswith("source_")], keep="first", maintain_order=True)
@@ -436,7 +440,7 @@ def _read_workbook(source: Source) -> Extract:
         caveats += _england_agrees(source, national, part, front, rows, view)
         by_part[part] = rows.with_columns(pl.lit(part).alias("part"))
     rows = pl.concat(by_part.values(), how="diagonal")
-    published, revised = (parse_day(beside(source, national, label)) for label in ("Published:", "Revised:"))
+    published, revised = (_stated_day(source, national, label) for label in ("Published:", "Revised:"))
     rows = rows.with_columns(
         pl.lit(front.month).alias("period_start"),
         *(pl.lit(None, pl.String).alias(c) for c in schema if c not in rows.columns and c != "period_start"),
@@ -496,6 +500,15 @@ def _front(source: Source, sheet: str, part: str | None = None) -> _Front:
 _NEEDED = ("Treatment Function Code", ">0-1")
 
 
+def _stated_day(source: Source, sheet: str, label: str) -> date | None:
+    """The day beside a label; None where it says there is none. A day that cannot be read decides no edition."""
+    text = beside(source, sheet, label)
+    day = parse_day(text)
+    if day is None and normalise(text) not in ("", "-", "n/a", "na", "not applicable"):
+        raise ExtractError(f"sheet {sheet!r}: {label} {text!r} is no day such as '9th July 2015'. Correct the copy.")
+    return day
+
+
 def _organisation_sheets(source: Source, view: _View) -> dict[str, str]:
     """The sheets with organisations of the view, treatment functions and weeks, each with its heading of codes."""
     found = {}
@@ -521,10 +534,11 @@ def _england_agrees(
     bands = _workbook_bands(source, sheet, _NEEDED)
     england = _workbook_rows(source, sheet, _NEEDED, _workbook_columns(bands), bands, part)
     no_repeats(england, ["treatment_function_code"], f"sheet {sheet!r}")
-    _functions_add_up(england.with_columns(pl.lit("England").alias("england")), ["england"], f"sheet {sheet!r}")
+    named = england.with_columns(pl.lit("England").alias("england"))
+    _functions_add_up(named, ["england"], f"sheet {sheet!r}", bands)
     if not rows["is_total"].any():
         england = england.filter(~pl.col("is_total"))
-    measures = [Column("in_bands", ("weeks waited",)), Column("pathways", ("total number",))]
+    measures = [Column("pathways", ("total number",)), *bands]
     if view.name == "provider" and (extra := _outside_england(rows, england)):
         return [f"providers add to {extra:,} pathways more than England: patients commissioned from outside England"]
     adds_up(rows, england, ["treatment_function_code"], measures, f"sheet {sheet!r}", "England")
@@ -612,6 +626,11 @@ def _workbook_rows(
                 "the first 18 weeks do not add to the printed total within 18 weeks",
             )
         )
+    for week in (52, 65, 78):
+        printed = f"total_{week}_plus"
+        if printed in frame.columns:
+            over = pl.sum_horizontal(b.name for b in bands[week:])
+            rules.append((pl.col(printed).ne_missing(over), f"weeks over {week} do not add to the printed total"))
     for broken, meaning in rules:
         off = frame.filter(broken)
         if off.height:

@@ -286,6 +286,35 @@ def test_activity_suppressed_is_neither_zero_nor_absent(sample_raw: Path, tmp_pa
         read_table(tmp_path, table)
 
 
+def test_activity_totals_are_their_parts_and_months_whole(sample_raw: Path, tmp_path: Path) -> None:
+    table = table_of(sample_of(sample_raw, "activity"))
+    i = column(table, "Specific acute specialties: Elective total")
+    england = next(n for n, row in enumerate(table) if row[3] == "National")
+    spoilt = [list(row) for row in table]
+    spoilt[england][i] = str(int(table[england][i]) * 10)
+    with pytest.raises(ExtractError, match="its parts are"):
+        read_table(tmp_path, spoilt)
+    with pytest.raises(ExtractError, match="0 for england"):
+        read_table(tmp_path, [row for n, row in enumerate(table) if n != england])
+
+
+def test_rtt_bands_of_the_total_are_proved_one_by_one(sample_raw: Path, tmp_path: Path) -> None:
+    """The same pathways in other weeks: the sum of the row does not tell, the treatment functions do."""
+    table = table_of(sample_of(sample_raw, "rtt"))
+    row = next(row for row in table if row[9] == "Part_2" and row[11] == "C_999" and int(row[13] or 0) > 5)
+    row[13], row[60] = str(int(row[13]) - 5), str(int(row[60] or 0) + 5)
+    with pytest.raises(ExtractError, match="the total of treatment functions"):
+        read_table(tmp_path, table)
+
+
+def test_rtt_weeks_that_changed_places_are_refused(sample_raw: Path, tmp_path: Path) -> None:
+    table = table_of(sample_of(sample_raw, "rtt"))
+    i, j = column(table, "Gt 17 To 18 Weeks SUM 1"), column(table, "Gt 18 To 19 Weeks SUM 1")
+    table[0][i], table[0][j] = table[0][j], table[0][i]
+    with pytest.raises(ExtractError, match="out of order"):
+        read_table(tmp_path, table)
+
+
 def test_activity_month_outside_its_year_is_refused(sample_raw: Path, tmp_path: Path) -> None:
     table = table_of(sample_of(sample_raw, "activity"))
     table[2][column(table, "Activity Month")] = "Apr 2016"

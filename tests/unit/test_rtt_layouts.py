@@ -148,7 +148,7 @@ def test_pct_workbook_that_lacks_some_totals_is_refused(tmp_path: Path) -> None:
 def test_pct_workbook_must_add_to_england(tmp_path: Path) -> None:
     sheets = pct_workbook("May 2010 Commissioner returns - RTT times for incomplete pathways")
     sheets["PCT"] = sheets["PCT"][:-3]
-    assert "England of IP100 gives 101 for 'weeks waited', its rows add to 100" in refusal(
+    assert "England of IP100 gives 101 for 'total number', its rows add to 100" in refusal(
         write_xls(tmp_path / "dh.xls", sheets)
     )
 
