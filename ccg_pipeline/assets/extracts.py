@@ -23,7 +23,7 @@ FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn
 _TITLES = {
     "ae": "A&E attendances and emergency admissions, monthly by provider",
     "activity": "Admissions and outpatient attendances (HES MAR), monthly by provider and commissioner",
-    "cancer": "Cancer waiting times, monthly by commissioner and standard",
+    "cancer": "Cancer waiting times, monthly by commissioner, ICB or provider and standard",
     "dtoc": "Delayed transfers of care, monthly by provider, local authority and reason",
     "rtt": "Referral to treatment pathways, monthly by provider, commissioner and weeks waited",
 }

@@ -34,7 +34,7 @@ class ExtractError(Exception):
 class Coverage:
     """One slice of a publication that an extract holds: the unit in which editions replace each other.
 
-    ``view`` is whose figures they are (``commissioner`` or ``provider``), ``part`` the piece of the dataset
+    ``view`` is whose figures they are (``commissioner``, ``icb`` or ``provider``), ``part`` the piece of the dataset
     (an RTT part, a cancer standard, or ``all``), ``period_start`` the month.
     """
 

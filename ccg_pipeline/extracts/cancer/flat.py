@@ -314,8 +314,8 @@ def _counted(frame: pl.DataFrame, layout: Layout, where: str) -> pl.DataFrame:
             first = found.get("by both", group)
             raise ExtractError(
                 f"{where} row {first['source_row'][0]}: {standard} of {month:%B %Y} has rows "
-                f"{', '.join(sorted(found))}, expected ALL CANCERS or rows by cancer, in ALL MODALITIES. A new breakdown is added in "
-                "ccg_pipeline/extracts/cancer/flat.py."
+                f"{', '.join(sorted(found))}, expected ALL CANCERS or rows by cancer, in ALL MODALITIES. A "
+                "new breakdown is added in ccg_pipeline/extracts/cancer/flat.py."
             )
         whole = found.pop(figure)
         totals = whole.group_by(_KEY, maintain_order=True).agg(pl.col(shape.COUNTS).sum(), pl.col("source_row").first())

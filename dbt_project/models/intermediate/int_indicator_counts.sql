@@ -120,13 +120,47 @@ systems as (
 
 ),
 
+stated_systems as (
+
+    -- An ICB that a file states goes before the sum of its members.
+    select
+        stated.* exclude (extract_id, caveat),
+        nullif(concat_ws(
+            '; ',
+            case
+                when
+                    systems.numerator <> stated.numerator
+                    or systems.denominator <> stated.denominator
+                    then 'as the file states it: its members add to '
+                    || concat_ws(' of ', {{ plain_number('systems.numerator') }}, {{ plain_number('systems.denominator') }})
+            end,
+            stated.caveat
+        ), '') as caveat,
+        [stated.extract_id] as extract_ids
+    from dataset_counts as stated
+    left join systems
+        on
+            stated.dataset = systems.dataset
+            and stated.measure = systems.measure
+            and stated.org_code = systems.org_code
+            and stated.org_level = systems.org_level
+            and stated.period_start = systems.period_start
+            and not systems.is_incomplete
+    where stated.org_level in ('stp', 'icb')
+
+),
+
 organisations_and_systems as (
 
     select * exclude (extract_id), [extract_id] as extract_ids
     from dataset_counts
+    where org_level not in ('stp', 'icb')
+    union all by name
+    select * from stated_systems
     union all by name
     select * exclude (absent_codes, is_incomplete)
     from systems
+    anti join stated_systems using (dataset, measure, org_code, org_level, period_start)
 
 )
 
