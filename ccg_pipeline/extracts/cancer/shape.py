@@ -77,8 +77,8 @@ def prove_rows(frame: pl.DataFrame, columns: tuple[Column, ...], where: str) -> 
         if odd.height:
             raise ExtractError(
                 f"{where} row {odd['source_row'][0]}, column {column.headings[0]!r}: found "
-                f"{odd[column.name][0]:g}, expected whole or half patients, not negative. Fetch the file again or ask "
-                "the publisher."
+                f"{odd[column.name][0]:.10g}, expected whole or half patients, not negative. Fetch the file again or "
+                "ask the publisher."
             )
     rules = [
         (pl.col("patients") != pl.col("patients_within") + pl.col("patients_after"), "within and after do not add")
@@ -93,9 +93,9 @@ def prove_rows(frame: pl.DataFrame, columns: tuple[Column, ...], where: str) -> 
         off_rows = frame.filter(broken)
         if off_rows.height:
             first = off_rows.row(0, named=True)
-            share_printed = f", share {first['share_within']:g}" if first.get("share_within") is not None else ""
+            share_printed = f", share {first['share_within']:.10g}" if first.get("share_within") is not None else ""
             raise ExtractError(
                 f"{where} row {first['source_row']} ({first['org_code'] or 'ENGLAND'}): {meaning}: "
-                f"{first['patients_within']:g} within and {first['patients_after']:g} after of "
-                f"{first['patients']:g}{share_printed}. Fetch the file again or ask the publisher."
+                f"{first['patients_within']:.10g} within and {first['patients_after']:.10g} after of "
+                f"{first['patients']:.10g}{share_printed}. Fetch the file again or ask the publisher."
             )

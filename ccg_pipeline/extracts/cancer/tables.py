@@ -252,9 +252,10 @@ def _prove_parts(
     parts = [t for t in tables if t is not whole]
     if len({t["is_total"].any() for t in tables}) > 1:
         raise ExtractError(f"{where}: some tables end in a row for England and some do not. Fetch the file again.")
+    organisation = pl.col("org_code").fill_null("ENGLAND")
     adds_up(
-        pl.concat(parts, how="diagonal"),
-        whole,
+        pl.concat(parts, how="diagonal").with_columns(organisation),
+        whole.with_columns(organisation),
         ["org_code"],
         _of_counts(columns),
         where,
@@ -276,6 +277,6 @@ def _prove_days(frame: pl.DataFrame, by_days: Sequence[tuple[int, list[str | Non
             ) from None
         if found != total:
             raise ExtractError(
-                f"{where} row {number}: the days waited add to {found:g} patients, its total is {total:g}. The file "
-                "contradicts itself: fetch it again or ask the publisher."
+                f"{where} row {number}: the days waited add to {found:.10g} patients, its total is {total:.10g}. The "
+                "file contradicts itself: fetch it again or ask the publisher."
             )

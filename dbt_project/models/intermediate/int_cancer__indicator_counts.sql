@@ -66,6 +66,24 @@ organisations as (
 
 ),
 
+england_by_view as (
+
+    select
+        view,
+        measure,
+        period_start,
+        -- To March 2020 the file states England, without unknown commissioners; after, it is the sum with them.
+        bool_or(is_england) as is_stated,
+        case when is_stated then sum(numerator) filter (where is_england) else sum(numerator) end as numerator,
+        case when is_stated then sum(denominator) filter (where is_england) else sum(denominator) end as denominator,
+        any_value(caveat) as caveat,
+        any_value(edition) as edition,
+        any_value(extract_id) as extract_id
+    from organisation_sums
+    group by view, measure, period_start
+
+),
+
 england as (
 
     select
@@ -74,31 +92,39 @@ england as (
         'England' as org_name,
         'national' as org_level,
         period_start,
-        -- To March 2020 the file states England, without unknown commissioners; after, it is the sum with them.
-        case when bool_or(is_england) then sum(numerator) filter (where is_england) else sum(numerator) end
-            as numerator,
-        case when bool_or(is_england) then sum(denominator) filter (where is_england) else sum(denominator) end
-            as denominator,
+        numerator,
+        denominator,
         nullif(concat_ws(
             '; ',
             case
                 when view = 'provider'
                     then 'all English providers, with patients of Welsh and unknown commissioners: a break in the '
                     || 'series, by commissioner to March 2020 England excludes them'
-                when view = 'icb' and bool_or(is_england)
+                when view = 'icb' and is_stated
                     then 'all English commissioners with unknown ones: a break in the series, '
                     || 'to March 2020 England excludes patients of unknown commissioners'
-                when not bool_or(is_england)
+                when not is_stated
                     then 'sum of all commissioners with unknown ones: a break in the series, '
                     || 'to March 2020 England excludes patients of unknown commissioners'
             end,
-            any_value(caveat)
+            case
+                when provider_numerator <> numerator or provider_denominator <> denominator
+                    then 'by provider England is ' || {{ plain_number('provider_numerator') }} || ' of '
+                    || {{ plain_number('provider_denominator') }}
+            end,
+            caveat
         ), '') as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
-    from organisation_sums
-    group by view, measure, period_start
-    -- The same patients by commissioner, ICB and provider: England is one of them, in this order.
+        edition,
+        extract_id
+    from (
+        select
+            *,
+            any_value(numerator) filter (where view = 'provider') over same_patients as provider_numerator,
+            any_value(denominator) filter (where view = 'provider') over same_patients as provider_denominator
+        from england_by_view
+        window same_patients as (partition by measure, period_start)
+    )
+    -- The same patients by commissioner, by ICB and by provider: England is one of them, in this order.
     qualify row_number() over (partition by measure, period_start order by view) = 1
 
 )
