@@ -80,11 +80,12 @@ def is_heading_row(row: Sequence[str | None]) -> bool:
 
 
 def organisation_heading(cells: Cells) -> str | None:
-    """What a table calls its organisations, from its first heading row: the heading beside their codes."""
+    """What a table calls its organisations, from its first heading row; where none is known, the one by a code."""
     for row in cells:
         if is_heading_row(row):
-            codes = [i for i, c in enumerate(row) if normalise(heading_text(c)) in headings(*_CODES)]
-            return heading_text(row[codes[0] + 1]) if codes[0] + 1 < len(row) else None
+            texts = [heading_text(c) for c in row]
+            code = next(i for i, t in enumerate(texts) if normalise(t) in headings(*_CODES))
+            return next((t for t in texts if normalise(t) in VIEWS), texts[code + 1] if code + 1 < len(texts) else None)
     return None
 
 
