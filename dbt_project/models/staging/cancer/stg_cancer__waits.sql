@@ -1,6 +1,8 @@
 with waits as (
 
-    select * from {{ source('raw', 'cancer') }}
+    -- Rows loaded before there were providers and breakdowns have neither of the two.
+    select * replace (coalesce(view, 'commissioner') as view, coalesce(is_counted, true) as is_counted)
+    from {{ source('raw', 'cancer') }}
 
 ),
 
