@@ -13,9 +13,10 @@ import pytest
 import xlsxwriter
 
 from ccg_pipeline import extracts
-from ccg_pipeline.extracts.cancer import schema
+from ccg_pipeline.extracts.cancer import schema, standard_csvs, standards
 from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.sample import write_sample
 
 SHARED = Path(os.environ.get("CCG_SHARED") or Path(__file__).parents[2].parent / "shared")
 PUBLISHED = SHARED / "data" / "cancer"
@@ -70,6 +71,7 @@ def figures(extract: Extract) -> dict[tuple[str, str, str], tuple[float, float]]
 ICB = ("QM7", "NHS HERTFORDSHIRE AND WEST ESSEX INTEGRATED CARE BOARD")
 HUB = ("13Q", "NATIONAL COMMISSIONING HUB 1")
 UNKNOWN = ("UNKNOWN", "UNKNOWN")
+CCGS = (("06K", "NHS EAST AND NORTH HERTFORDSHIRE CCG"), ("06N", "NHS HERTS VALLEYS CCG"))
 
 # Sheet, days, verb, headings of stage and category (with what stands under them).
 NINE = {
@@ -83,6 +85,24 @@ NINE = {
     "31-DAY SUB TREAT (DRUGS)": (31, "TREATED", {"CARE SETTING": "ALL CARE", "TREATMENT TYPE": "DRUGS"}),
     "31-DAY SUB TREAT (RADIOTHERAPY)": (31, "TREATED", {"CARE SETTING": "ALL CARE", "TREATMENT TYPE": "RADIOTHERAPY"}),
     "28-DAY FDS (ALL ROUTES)": (28, "TOLD", {"REFERRAL ROUTE": "ALL REFERRAL ROUTES"}),
+}
+
+TITLES = {
+    "TWO WEEK WAIT-ALL CANCER": "ALL CANCERS TWO WEEK WAIT",
+    "TWO WEEK WAIT-BREAST SYMPTOMS": "TWO WEEK WAIT-EXHIBITED BREAST SYMPTOMS (CANCER NOT INITIALLY SUSPECTED)",
+    "62-DAY (ALL CANCER)": "62-DAY (URGENT GP REFERRAL TO TREATMENT) WAIT FOR FIRST TREATMENT: ALL CANCERS",
+    "62-DAY (CONSULTANT UPGRADE)": "62-DAY WAIT FOR FIRST TREATMENT FROM CONSULTANT UPGRADE: ALL CANCERS",
+    "62-DAY (SCREENING)": "62-DAY WAIT FOR FIRST TREATMENT FROM SCREENING SERVICE REFERRAL: ALL CANCERS",
+    "31-DAY FIRST TREAT (ALL CANCER)": "31-DAY (DIAGNOSIS TO TREATMENT) WAIT FOR FIRST TREATMENT: ALL CANCERS",
+    "31-DAY SUB TREAT (SURGERY)": "31-DAY WAIT FOR SECOND OR SUBSEQUENT TREATMENT: SURGERY",
+    "31-DAY SUB TREAT (DRUGS)": "31-DAY WAIT FOR SECOND OR SUBSEQUENT TREATMENT: ANTI CANCER DRUG TREATMENTS",
+    "31-DAY SUB TREAT (RADIOTHERAPY)": "31-DAY WAIT FOR SECOND OR SUBSEQUENT TREATMENT: RADIOTHERAPY TREATMENTS",
+    "28-DAY FDS (ALL ROUTES)": "28-DAY FASTER DIAGNOSIS: ALL ROUTES",
+}
+COMBINED_TITLES = {
+    28: "FOUR WEEK (28 DAYS) WAIT FROM URGENT REFERRAL TO PATIENT TOLD THEY HAVE CANCER: ALL ROUTES",
+    31: "ONE MONTH (31-DAY) WAIT TO FIRST OR SUBSEQUENT TREATMENT OF CANCER: BY TREATMENT STAGE AND ALL CANCERS",
+    62: "TWO MONTH (62-DAY) WAIT FROM AN URGENT SUSPECTED CANCER REFERRAL OR CONSULTANT UPGRADE: ALL CANCERS",
 }
 
 
@@ -108,7 +128,17 @@ def icb_workbook(path: Path) -> dict[str, Rows]:
     names = ("ODS CODE", "INTEGRATED CARE BOARD (ICB)/COMMISSIONING HUB")
     for sheet, (days, verb, breakdown) in NINE.items():
         rows = table(names, days, verb, breakdown, [(*HUB, 9, 7), (*ICB, 120, 100), (*UNKNOWN, 5, 0)])
-        sheets[sheet] = [["WAITS"], ["PERIOD: JUL 2022/23"], ["BASIS"], [], [], *rows]
+        sheets[sheet] = [[TITLES[sheet]], ["PERIOD: JUL 2022/23"], ["BASIS"], [], [], *rows]
+    return sheets
+
+
+def ccg_workbook(period: str = "PERIOD: DEC 2020/21") -> dict[str, Rows]:
+    """By CCG after March 2020: no column of ONS areas (column A is empty and has no heading), UNKNOWN is the last."""
+    sheets: dict[str, Rows] = {"Frontpage": [["Status: Provisional Official Statistics"]]}
+    names = ("ODS CODE (1)", "CLINICAL COMMISSIONING GROUP (CCG)")
+    for sheet, (days, verb, breakdown) in NINE.items():
+        rows = table(names, days, verb, breakdown, [(*c, 20, 15) for c in (*CCGS, HUB, UNKNOWN)])
+        sheets[sheet] = [[TITLES[sheet]], [period], ["BASIS"], [], [], *rows]
     return sheets
 
 
@@ -127,16 +157,18 @@ def combined_workbook(first_at_the_hub: int = 4) -> dict[str, Rows]:
                 row += [None, row[at + 1], row[at + 2]]
         return rows
 
-    head: Rows = [["A WAIT"], ["Jul-24"], ["BASIS"], ["DEFINITIONS:  DCB0147 Amd 16/2019"], [], []]
+    def head(days: int) -> Rows:
+        return [[COMBINED_TITLES[days]], ["Jul-24"], ["BASIS"], ["DEFINITIONS:  DCB0147 Amd 16/2019"], [], []]
+
     whole = ((10, 8), (100, 70), (110, 78))
     hub = first_at_the_hub
     first = ((hub, hub), (60, 50), (60 + hub, 50 + hub))
     return {
         "Frontpage": [["Cancer Waiting Times"], ["July 2024"]],
-        "28-DAY FDS (ALL ROUTES)": [*head, [], *part(28, "REFERRAL ROUTE", "ALL ROUTES", *whole)],
+        "28-DAY FDS (ALL ROUTES)": [*head(28), [], *part(28, "REFERRAL ROUTE", "ALL ROUTES", *whole)],
         "28-DAY FDS (BY ROUTE)": [["not read"], ["ODS CODE (1)"]],
         "31-DAY (ALL CANCER)": [
-            *head,
+            *head(31),
             ["PART A: ALL STAGES"],
             *part(31, "TREATMENT STAGE", "ALL STAGES", *whole),
             [],
@@ -147,7 +179,7 @@ def combined_workbook(first_at_the_hub: int = 4) -> dict[str, Rows]:
             *part(31, "TREATMENT STAGE", "Subsequent Treatment", (6, 4), (40, 20), (46, 24)),
         ],
         "62-DAY (ALL CANCER)": [
-            *head,
+            *head(62),
             ["PART A: ALL ROUTES"],
             *part(62, "REFERRAL ROUTE", "ALL ROUTES", *whole),
             [],
@@ -501,6 +533,159 @@ def test_flat_extract_refused(tmp_path: Path, rows: Callable, spoil: Callable, w
 def test_flat_extract_with_a_second_sheet_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExtractError, match="'Notes' is not known"):
         read(write_workbook(tmp_path / "f.xlsx", {"Extract": flat_2023(), "Notes": [["a note"]]}))
+
+
+# ---------------------------------------------------------------- workbooks by CCG, spoilt
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rows]:
+    """The sheets of the sample's workbook of May 2019."""
+    written = write_sample(tmp_path_factory.mktemp("sample"))
+    (path,) = (p for p in written if p.name.startswith("MAY-2019-CANCER"))
+    book = openpyxl.load_workbook(path, data_only=True)
+    return {page.title: [list(row) for row in page.iter_rows(values_only=True)] for page in book}
+
+
+def on(sheet: str, spoil: Callable[[Rows], Rows]) -> Callable[[dict[str, Rows]], dict[str, Rows]]:
+    return lambda sheets: {**sheets, sheet: spoil(sheets[sheet])}
+
+
+def on_all(spoil: Callable[[Rows], Rows]) -> Callable[[dict[str, Rows]], dict[str, Rows]]:
+    return lambda sheets: {s: spoil(rows) if s in NINE else rows for s, rows in sheets.items()}
+
+
+def moved_to(month: datetime) -> Callable[[dict[str, Rows]], dict[str, Rows]]:
+    return lambda sheets: {s: changed(rows, datetime(2019, 5, 1), month) for s, rows in sheets.items()}
+
+
+def swapped(one: str, other: str) -> Callable[[dict[str, Rows]], dict[str, Rows]]:
+    return lambda sheets: {**sheets, one: sheets[other], other: sheets[one]}
+
+
+def cleared(find: str, keep: Callable[[int], bool] = lambda column: False) -> Callable[[Rows], Rows]:
+    """The rows with the cells of the row that holds ``find`` emptied, but those of the columns kept."""
+    return lambda rows: [[c if keep(i) else None for i, c in enumerate(row)] if find in row else row for row in rows]
+
+
+def followed(find: str, new: list[object]) -> Callable[[Rows], Rows]:
+    """The rows with a new one below that which holds ``find``."""
+    return lambda rows: [r for row in rows for r in ([row, new] if find in row else [row])]
+
+
+TWO, BREAST, GP = "TWO WEEK WAIT-ALL CANCER", "TWO WEEK WAIT-BREAST SYMPTOMS", "62-DAY (ALL CANCER)"
+SURGERY, DRUGS = "31-DAY SUB TREAT (SURGERY)", "31-DAY SUB TREAT (DRUGS)"
+NO_ENGLAND = lambda rows: without(rows, lambda row: "ENGLAND" in row)  # noqa: E731
+NO_UNKNOWN = lambda rows: without(rows, lambda row: "UNKNOWN" in row)  # noqa: E731
+
+
+def test_the_sample_and_a_workbook_without_england_load(tmp_path: Path, sample: dict[str, Rows]) -> None:
+    extract = read(write_workbook(tmp_path / "s.xlsx", sample))
+    assert extract.layout == "cancer_commissioner_2016_01_to_2020_03"
+    extract = read(write_workbook(tmp_path / "c.xlsx", ccg_workbook()))
+    assert extract.layout == "cancer_commissioner_2020_04_to_2021_11"
+    assert figures(extract)["62_day_gp", "06N", "2020-12"] == (15, 20)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        # 1. The month and the total row.
+        (on_all(NO_ENGLAND), [TWO, "no row ENGLAND", "March 2020"]),
+        (on(SURGERY, NO_ENGLAND), [SURGERY, "no row ENGLAND"]),
+        (moved_to(datetime(2021, 5, 1)), ["ENGLAND in May 2021"]),
+        (moved_to(datetime(2022, 7, 1)), ["July 2022 by CCG", "June 2022"]),
+        # 2. The sheet under its tab.
+        (swapped(SURGERY, DRUGS), [SURGERY, "ANTI CANCER DRUG", "31_day_sub_surgery", "'or subsequent treatment surg"]),
+        (swapped(TWO, BREAST), [TWO, "EXHIBITED BREAST", "two_week_wait", "'all cancers'"]),
+        (swapped(GP, "62-DAY (SCREENING)"), [GP, "SCREENING SERVICE", "62_day_gp", "urgent gp referral"]),
+        (swapped(GP, "62-DAY (CONSULTANT UPGRADE)"), [GP, "CONSULTANT UPGRADE", "62_day_gp"]),
+        (on(DRUGS, lambda r: changed(r, "ANTI-CANCER DRUG REGIMEN", "SURGERY")), [DRUGS, "row 9", "'SURGERY'", "drug"]),
+        (on(DRUGS, lambda r: changed(r, "ANTI-CANCER DRUG REGIMEN", None)), [DRUGS, "row 9", "None", "drug"]),
+        (on(GP, lambda r: [[None], *r[1:]]), [GP, "the title is"]),
+        # 3. Codes and footnotes.
+        (on(GP, lambda r: changed(r, "06N", None)), [GP, "row 11", "no code"]),
+        (on(GP, lambda r: changed(r, "06N", "06n")), [GP, "row 11", "'06n'"]),
+        (on(GP, lambda r: changed(r, "06N", "6")), [GP, "row 11", "'6'"]),
+        (on(GP, lambda r: changed(r, "06N", "06K")), [GP, "rows 10, 11", "06K", "more than once"]),
+        (on(GP, lambda r: changed(r, "06N", "ENGLAND")), [GP, "'ENGLAND'"]),
+        (
+            on(GP, followed("ENGLAND", ["E1", "06Q", "NHS MID ESSEX CCG", "ALL CARE", "ALL CANCERS", 1, 1, 0, 1])),
+            [GP, "row 14 (ENGLAND", "no code"],
+        ),
+    ],
+)
+def test_ccg_workbook_with_england_refused(
+    tmp_path: Path, sample: dict[str, Rows], spoil: Callable, words: list[str]
+) -> None:
+    with pytest.raises(ExtractError) as refused:
+        read(write_workbook(tmp_path / "c.xlsx", spoil(sample)))
+    assert all(word in str(refused.value) for word in words), refused.value
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (on_all(NO_UNKNOWN), [TWO, "no row UNKNOWN"]),
+        (on("31-DAY FIRST TREAT (ALL CANCER)", NO_UNKNOWN), ["31-DAY FIRST", "no row UNKNOWN", "cut off"]),
+        (on(GP, lambda r: r[:-2]), [GP, "no row UNKNOWN"]),
+        (lambda s: ccg_workbook("PERIOD: DEC 2019/20"), ["no row ENGLAND"]),
+        # No total proves these.
+        (on(GP, cleared("06N")), [GP, "row 9 (blank)", "no code"]),
+        (on(GP, cleared("06N", lambda i: i in (2, 3, 4))), [GP, "row 9 (NHS HERTS VALLEYS CCG", "no code"]),
+        (on(GP, cleared("06N", lambda i: i > 1)), [GP, "row 9 (NHS HERTS VALLEYS CCG", "no code"]),
+        (on(GP, followed("06N", ["(1) Not a footnote"])), [GP, "row 10 ((1) Not a footnote)", "no code"]),
+        (on(SURGERY, cleared("UNKNOWN", lambda i: i in (2, 3, 4))), [SURGERY, "row 11", "UNKNOWN", "lost its code"]),
+        (on(SURGERY, cleared("UNKNOWN", lambda i: i == 5)), [SURGERY, "row 11 (20)", "lost its code"]),
+        (
+            on(GP, followed("06N", [None, "06N", "NHS OTHER CCG", "ALL CARE", "ALL CANCERS", 2, 1, 1, 0.5])),
+            ["06N", "once"],
+        ),
+        (on(TWO, lambda r: without(r, lambda row: "06N" in row)), [TWO, "06N NHS HERTS VALLEYS CCG", BREAST]),
+        (lambda s: {**s, "Notes": s["28-DAY FDS (ALL ROUTES)"]}, ["'Notes'", "table"]),
+    ],
+)
+def test_ccg_workbook_without_england_refused(tmp_path: Path, spoil: Callable, words: list[str]) -> None:
+    with pytest.raises(ExtractError) as refused:
+        read(write_workbook(tmp_path / "c.xlsx", spoil(ccg_workbook())))
+    assert all(word in str(refused.value) for word in words), refused.value
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        on(GP, lambda r: [*r, [], ["(1) A footnote in column A, which has no heading"], ["(2) Another"]]),
+        on("62-DAY (SCREENING)", NO_UNKNOWN),
+        on(BREAST, lambda r: without(r, lambda row: "06N" in row)),  # no patients
+        on(TWO, lambda r: without(r, lambda row: HUB[0] in row)),  # no CCG
+        lambda s: {"Contents": [["Sheets"]], **s, "Notes": [["A note", "in two cells"]], "GUIDANCE": [["x"]]},
+    ],
+)
+def test_ccg_workbook_with_what_is_harmless(tmp_path: Path, harmless: Callable) -> None:
+    extract = read(write_workbook(tmp_path / "c.xlsx", harmless(ccg_workbook())))
+    assert len(extract.coverage) == 10
+    assert figures(extract)["62_day_gp", "06N", "2020-12"] == (15, 20)
+
+
+def test_footnotes_below_england(tmp_path: Path, sample: dict[str, Rows]) -> None:
+    noted = on(GP, lambda r: [*r, [], ["(1) A footnote"]])(sample)
+    assert read(write_workbook(tmp_path / "n.xlsx", noted)).rows.equals(
+        read(write_workbook(tmp_path / "s.xlsx", sample)).rows
+    )
+
+
+def test_a_title_names_one_standard() -> None:
+    titles = [*TITLES.values(), *COMBINED_TITLES.values(), *standard_csvs.TITLES]
+    for title in titles:
+        fitting = []
+        for standard in standards.WORDS:
+            try:
+                standards.prove_title(title, standard, "here")
+            except ExtractError:
+                continue
+            fitting.append(standard)
+        assert len(fitting) == 1, (title, fitting)
+        assert standard_csvs.TITLES.get(title.casefold(), fitting[0]) == fitting[0]
 
 
 # ---------------------------------------------------------------- the published files, by another reader

@@ -14,6 +14,7 @@ from datetime import date
 import polars as pl
 
 from ccg_pipeline.extracts.cancer.shape import COUNTS, headings, prove_rows
+from ccg_pipeline.extracts.cancer.standards import prove_category
 from ccg_pipeline.extracts.contract import Column, ExtractError, adds_up, match_headings, no_repeats, normalise, typed
 from ccg_pipeline.extracts.periods import parse_month
 
@@ -34,6 +35,8 @@ _TOTALS = headings("TOTAL", "TOTAL TREATED", "TOTAL SEEN", "TOTAL TOLD")
 _ENGLAND = headings("ENGLAND", "ALL ENGLISH COMMISSIONERS", "ALL ENGLISH PROVIDERS")
 _WHOLES = headings("ALL CARE", "ALL STAGES", "ALL ROUTES", "ALL REFERRAL ROUTES")
 _DAYS = (14, 28, 31, 62)
+# An ODS code; the longer ones all have a digit, and a word such as ENGLAND or TOTAL has none.
+_ODS_CODE = re.compile(r"[A-Z0-9]{3}|(?=.*[0-9])[A-Z0-9]{4,7}|UNKNOWN")
 
 
 def _columns(kind: str) -> tuple[Column, ...]:
@@ -150,7 +153,7 @@ class _Headings:
                     f"{where} row {start + 1}: found {texts[positions[column]]!r}, expected '{word} {days} DAYS' for "
                     "this standard. Fetch the file again."
                 )
-        self.row, self.positions = list(row), positions
+        self.row, self.positions, self.standard = list(row), positions, standard
         self.bands = [i for i in range(gap, len(texts)) if texts[i]]
 
     def same_in(self, row: Sequence[str | None], start: int, where: str) -> None:
@@ -167,13 +170,15 @@ class _Headings:
         named = {*self.positions.values(), *self.bands}
         data: list[dict[str, str | int | None]] = []
         by_days: list[tuple[int, list[str | None]]] = []
+        last = self._last_row(cells, start, end)
         for number, row in enumerate(cells[start + 1 : end], start + 2):
             found: dict[str, str | int | None] = {c: row[i] for c, i in self.positions.items()}
-            nobody = found["org_code"] is None
-            if nobody and all(found[c] is None for c in COUNTS):
-                continue  # a title or a footnote
-            if nobody and found["org_name"] is None and number == end and end < len(cells):
-                continue  # the row of groups over the next table
+            if number > last:
+                self._prove_below(row, number, groups=number == end and end < len(cells), where=where)
+                continue
+            if not any(row) and self._is_england(next((r for r in cells[number:last] if any(r)), row)):
+                continue  # blank, over England's
+            self._prove_code(row, number, number == last, where)
             for i, cell in enumerate(row):
                 if cell is not None and i not in named:
                     raise ExtractError(
@@ -190,26 +195,51 @@ class _Headings:
             pl.when("in_per_cent").then(share / 100).otherwise(share).alias("share_within"),
             pl.col(COUNTS).cast(pl.Float64),
         )
-        frame = frame.with_columns(
-            (
-                pl.col("org_code").is_null()
-                & pl.col("org_name").str.to_lowercase().is_in(list(_ENGLAND)).fill_null(False)
-            ).alias("is_total")
-        )
-        nameless = frame.filter(pl.col("org_code").is_null() & ~pl.col("is_total"))
-        if nameless.height:
-            raise ExtractError(
-                f"{where} row {nameless['source_row'][0]}: counts for {nameless['org_name'][0]!r} without a code, "
-                "expected a code in every row but England's."
-            )
+        frame = frame.with_columns(pl.col("org_code").is_null().alias("is_total"))
+        prove_category(frame, self.standard, where)
         prove_rows(frame, self.columns, where)
         _prove_days(frame, by_days, where)
-        no_repeats(frame, ["org_code", "is_total"], where)
+        no_repeats(frame.filter(~pl.col("is_total")), ["org_code"], where)
         england = frame.filter("is_total")
         if england.height:
             total = f"the row {england['org_name'][0]}"
             adds_up(frame.filter(~pl.col("is_total")), england, [], _of_counts(self.columns), where, total)
         return frame.drop("in_per_cent", *({"ons_code"} & set(frame.columns)))
+
+    def _is_england(self, row: Sequence[str | None]) -> bool:
+        return normalise(row[self.positions["org_name"]]) in _ENGLAND
+
+    def _last_row(self, cells: Cells, start: int, end: int) -> int:
+        """The number of the table's last row, as a spreadsheet counts: the last with a code, or England's."""
+        code = self.positions["org_code"]
+        numbers = range(start + 2, end + 1)
+        return max((n for n in numbers if cells[n - 1][code] or self._is_england(cells[n - 1])), default=start + 1)
+
+    def _prove_code(self, row: Sequence[str | None], number: int, is_last: bool, where: str) -> None:
+        """Raises `ExtractError` where a row of the table has no code, or one that is none; England's is the last."""
+        code = row[self.positions["org_code"]]
+        shown = ", ".join(str(c) for c in row if c is not None)[:120] or "blank"
+        if code is None and not (is_last and self._is_england(row)):
+            raise ExtractError(
+                f"{where} row {number} ({shown}): no code, and the table goes on below, expected a code in every row "
+                "but England's, the last. The file is damaged: fetch it again."
+            )
+        if code is not None and (self._is_england(row) or not _ODS_CODE.fullmatch(code)):
+            raise ExtractError(
+                f"{where} row {number} ({shown}): found the code {code!r}, expected an ODS code (three to seven "
+                "capital letters and digits) or UNKNOWN, and none for England. Fetch the file again."
+            )
+
+    def _prove_below(self, row: Sequence[str | None], number: int, *, groups: bool, where: str) -> None:
+        """Below its last row a table has footnotes and titles, a text in one cell; over the next, a row of groups."""
+        filled = [cell for cell in row if cell is not None]
+        if len(filled) < 2 and not any(row[self.positions[c]] for c in COUNTS):
+            return
+        if not (groups and row[self.positions["org_name"]] is None):
+            raise ExtractError(
+                f"{where} row {number} ({', '.join(map(str, filled))[:120]}): no code, and below the table's last row, "
+                "expected a footnote in one cell. The row has lost its code: fetch the file again."
+            )
 
 
 def _is_count(text: str, texts: Sequence[str], position: int) -> bool:

@@ -14,7 +14,15 @@ from datetime import date
 import polars as pl
 
 from ccg_pipeline.extracts.cancer import shape
-from ccg_pipeline.extracts.cancer.tables import VIEWS, organisation_heading, read_month, read_tables
+from ccg_pipeline.extracts.cancer.standards import prove_title
+from ccg_pipeline.extracts.cancer.tables import (
+    VIEWS,
+    Cells,
+    is_heading_row,
+    organisation_heading,
+    read_month,
+    read_tables,
+)
 from ccg_pipeline.extracts.contract import Extract, ExtractError, normalise
 from ccg_pipeline.extracts.source import Source
 
@@ -83,6 +91,13 @@ LAYOUTS = (
     ),
 )
 _FRONT_PAGE = "frontpage"
+# Sheets of text that may stand beside; none of them holds a table.
+_NOTES = shape.headings("Note", "Notes", "Footnotes", "Guidance", "Contents", "Index", "Read me", "Information")
+# The workbooks by CCG: England's row to this month, then an UNKNOWN row, the last, at least on these sheets.
+_ENGLAND_TO = date(2020, 3, 1)
+_CCGS_TO = date(2022, 6, 1)
+_UNKNOWN_ON = ("two_week_wait", "62_day_gp", "31_day_first")
+_IS_CCG = r"\bccg$"
 
 
 def _layout(source: Source) -> Layout | None:
@@ -117,6 +132,8 @@ def read(source: Source) -> Extract:
         standard = layout.standard_of(sheet)
         if standard:
             by_standard[standard] = sheet
+        elif normalise(sheet) in _NOTES:
+            _prove_notes(source.sheet(sheet), sheet)
         elif normalise(sheet) not in known and source.sheet(sheet):
             raise ExtractError(
                 f"sheet {sheet!r} is not known; known sheets are {', '.join((*layout.sheets, *layout.skipped))}. "
@@ -130,12 +147,16 @@ def read(source: Source) -> Extract:
     month = _one_month(source, list(by_standard.values()), front)
     frames = []
     for standard, sheet in by_standard.items():
-        frame = read_tables(source.sheet(sheet), standard, f"sheet {sheet!r}")
+        where = f"sheet {sheet!r}"
+        prove_title(_title(source.sheet(sheet)), standard, where)
+        frame = read_tables(source.sheet(sheet), standard, where)
         frames.append(frame.with_columns(pl.lit(sheet).alias("source_sheet"), pl.lit(month).alias("period_start")))
     views = {f["view"][0] for f in frames}
     has_england = {bool(f["is_total"].any()) for f in frames}
     if len(views) > 1:
         raise ExtractError(f"the sheets are of {' and '.join(sorted(views))}, expected one of them in a workbook.")
+    if views == {"commissioner"}:
+        _prove_ccgs(dict(zip(by_standard, frames, strict=True)), month)
     if len(has_england) > 1:
         raise ExtractError("some sheets have a row for England and some have none, expected all or none.")
     variant = (views.pop(), has_england.pop())
@@ -146,6 +167,71 @@ def read(source: Source) -> Extract:
             "ccg_pipeline/extracts/cancer/workbooks.py."
         )
     return shape.extract(pl.concat(frames, how="diagonal"), layout.names[variant], _edition(source, front))
+
+
+def _title(cells: Cells) -> str | None:
+    """The first text of a sheet, down to its table."""
+    for row in cells:
+        if is_heading_row(row):
+            break
+        if text := next((c for c in row if c), None):
+            return text
+    return None
+
+
+def _prove_notes(cells: Cells, sheet: str) -> None:
+    """Raises `ExtractError` where a sheet of text holds a table."""
+    if any(is_heading_row(row) for row in cells):
+        raise ExtractError(
+            f"sheet {sheet!r} holds a table of organisations, expected text only: a sheet of a standard may have been "
+            "renamed. Fetch the file again."
+        )
+
+
+def _prove_ccgs(frames: Mapping[str, pl.DataFrame], month: date) -> None:
+    """The last row of each sheet is what its month has, and no CCG is missing where all stand.
+
+    A CCG with no patients is absent from a sheet; none is without two-week waits in any published month.
+    """
+    if month > _CCGS_TO:
+        raise ExtractError(
+            f"a workbook of {month:%B %Y} by CCG: the last month by CCG is {_CCGS_TO:%B %Y}. Check the month above the "
+            "tables."
+        )
+    for standard, frame in frames.items():
+        where = f"sheet {frame['source_sheet'][0]!r}"
+        has_england, has_unknown = frame["is_total"].any(), "UNKNOWN" in frame["org_code"]
+        if month <= _ENGLAND_TO and not has_england:
+            raise ExtractError(
+                f"{where}: no row ENGLAND below the CCGs, expected one to {_ENGLAND_TO:%B %Y}: rows may be cut off. "
+                "Fetch the file again."
+            )
+        if month <= _ENGLAND_TO and has_unknown:
+            raise ExtractError(
+                f"{where}: a row UNKNOWN in {month:%B %Y}, expected none to {_ENGLAND_TO:%B %Y}. Check the month above "
+                "the table."
+            )
+        if month > _ENGLAND_TO and has_england:
+            raise ExtractError(
+                f"{where}: a row ENGLAND in {month:%B %Y}, expected none after {_ENGLAND_TO:%B %Y}. Check the month "
+                "above the table."
+            )
+        if month > _ENGLAND_TO and standard in _UNKNOWN_ON and not has_unknown:
+            raise ExtractError(
+                f"{where}: no row UNKNOWN below the CCGs, expected one after {_ENGLAND_TO:%B %Y}: rows may be cut off. "
+                "Fetch the file again."
+            )
+    every = frames["two_week_wait"]
+    for frame in frames.values():
+        ccgs = frame.filter(pl.col("org_name").str.to_lowercase().str.contains(_IS_CCG))
+        absent = ccgs.join(every, on="org_code", how="anti").sort("source_row")
+        if absent.height:
+            first = absent.row(0, named=True)
+            raise ExtractError(
+                f"sheet {every['source_sheet'][0]!r}: no row of {first['org_code']} {first['org_name']}, which stands "
+                f"on sheet {first['source_sheet']!r} row {first['source_row']}: rows may be cut off. Fetch the file "
+                "again."
+            )
 
 
 def _one_month(source: Source, sheets: Sequence[str], front: Sequence[str]) -> date:

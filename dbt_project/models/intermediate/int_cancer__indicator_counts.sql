@@ -97,9 +97,6 @@ england as (
         nullif(concat_ws(
             '; ',
             case
-                when view = 'provider'
-                    then 'all English providers, with patients of Welsh and unknown commissioners: a break in the '
-                    || 'series, by commissioner to March 2020 England excludes them'
                 when view = 'icb' and is_stated
                     then 'all English commissioners with unknown ones: a break in the series, '
                     || 'to March 2020 England excludes patients of unknown commissioners'
@@ -124,8 +121,9 @@ england as (
         from england_by_view
         window same_patients as (partition by measure, period_start)
     )
-    -- The same patients by commissioner, by ICB and by provider: England is one of them, in this order.
-    qualify row_number() over (partition by measure, period_start order by view) = 1
+    -- The same patients by commissioner, by ICB and by provider: England is one of the first two, in this order. By
+    -- provider it has other patients (Welsh commissioners'), and months of both would be mixed in a year to date.
+    qualify view <> 'provider' and row_number() over (partition by measure, period_start order by view) = 1
 
 )
 
