@@ -114,10 +114,22 @@ def writing(
         for table, schema in (schemas or {}).items():
             typed = ", ".join(f"{c} {_TYPES[t]}" for c, t in schema.items())
             con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} (extract_id VARCHAR NOT NULL, {typed})")
+            _widen(con, table, {c: _TYPES[t] for c, t in schema.items()})
         yield con
         con.execute("COMMIT")
     finally:
         con.close()
+
+
+def _widen(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> None:
+    """Bring a table of an older version up to this one's columns; rows of extracts no longer at hand stay."""
+    query = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'raw' AND table_name = ?"
+    present = dict(con.execute(query, [table]).fetchall())
+    for column, kind in columns.items():
+        if column not in present:
+            con.execute(f"ALTER TABLE raw.{table} ADD COLUMN {column} {kind}")
+        elif present[column] != kind:
+            con.execute(f"ALTER TABLE raw.{table} ALTER COLUMN {column} SET DATA TYPE {kind}")
 
 
 @contextmanager

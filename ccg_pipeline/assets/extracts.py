@@ -25,7 +25,7 @@ _TITLES = {
     "activity": "Admissions and outpatient attendances (HES MAR), monthly by provider and commissioner",
     "beds": "Beds open overnight (KH03), quarterly by provider and sector",
     "cancelled_operations": "Cancelled elective operations (QMCO), quarterly by provider and for England",
-    "cancer": "Cancer waiting times, monthly by commissioner and standard",
+    "cancer": "Cancer waiting times, monthly by commissioner, ICB or provider and standard",
     "diagnostics": "Diagnostic waiting times and activity (DM01), monthly by provider, commissioner and test",
     "dtoc": "Delayed transfers of care, monthly by provider, local authority and reason",
     "rtt": "Referral to treatment pathways, monthly by provider, commissioner and weeks waited",

@@ -34,8 +34,8 @@ class ExtractError(Exception):
 class Coverage:
     """One slice of a publication that an extract holds: the unit in which editions replace each other.
 
-    ``view`` is whose figures they are (``commissioner`` or ``provider``), ``part`` the piece of the dataset
-    (an RTT part, a cancer standard, or ``all``), ``period_start`` the month, or the first of ``months`` (3 for a
+    ``view`` is whose figures they are (``commissioner``, ``icb`` or ``provider``), ``part`` the piece of
+    the dataset (an RTT part, a cancer standard, or ``all``), ``period_start`` the month, or the first of ``months`` (3 for a
     quarter).
     """
 
@@ -264,13 +264,18 @@ def adds_up(
         )
         off = joined.filter(total != summed_parts)
         if off.height:
-            first = off.row(0, named=True)
+            first = off.sort("source_row", *key, nulls_last=True).row(0, named=True)
             group = " / ".join(
                 str(first[k] if first[k] is not None else first[f"{k}_of_parts"]) for k in key if k != "_all"
             )
             raise ExtractError(
                 f"{where} row {first['source_row']}: {total_name}{' of ' + group if group else ''} gives "
-                f"{first[measure.name]} for {measure.headings[0]!r}, its rows add to "
-                f"{first[f'{measure.name}_of_parts']}. The file contradicts itself: fetch it again or ask the "
+                f"{_plain(first[measure.name])} for {measure.headings[0]!r}, its rows add to "
+                f"{_plain(first[f'{measure.name}_of_parts'])}. The file contradicts itself: fetch it again or ask the "
                 "publisher."
             )
+
+
+def _plain(figure: float | None) -> float | None:
+    """A figure as people write it: 110 for 110.0."""
+    return int(figure) if isinstance(figure, float) and figure.is_integer() else figure

@@ -51,7 +51,7 @@ class LoadResult:
 def reader_version() -> str:
     """A fingerprint of the code that reads extracts: what an older reader loaded or refused is read again."""
     digest = hashlib.sha256()
-    for source in sorted(Path(extracts.__file__).parent.glob("*.py")):
+    for source in sorted(Path(extracts.__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

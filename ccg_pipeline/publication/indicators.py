@@ -121,7 +121,8 @@ def verdict(row: dict[str, Any]) -> str:
         return "not judged"
     if row["is_met"]:
         return "met"
-    return f"not met, {row['excess_breaches']:,.0f} in excess"
+    excess = f"{row['excess_breaches']:,.1f}".removesuffix(".0")
+    return f"not met, {excess} in excess"
 
 
 def render(rows: Sequence[dict[str, Any]], form: str) -> str:

@@ -1,6 +1,7 @@
 with waits as (
 
-    select * from {{ ref('stg_cancer__commissioner_waits') }}
+    select * from {{ ref('stg_cancer__waits') }}
+    where is_counted
 
 ),
 
@@ -10,21 +11,76 @@ exceptions as (
 
 ),
 
-commissioners as (
+commissioning_hubs as (
+
+    select * from {{ ref('commissioning_hubs') }}
+
+),
+
+organisation_sums as (
 
     select
+        view,
         measure,
-        commissioner_code as org_code,
-        commissioner_name as org_name,
-        {{ commissioner_level('commissioner_name', 'period_start') }} as org_level,
+        is_england,
+        org_code,
+        any_value(org_name) as org_name,
         period_start,
-        patients_within as numerator,
-        patients as denominator,
-        caveat,
-        edition,
-        extract_id
+        sum(patients_within) as numerator,
+        sum(patients) as denominator,
+        any_value(caveat) as caveat,
+        any_value(edition) as edition,
+        any_value(extract_id) as extract_id
     from waits
-    where not is_england and commissioner_code not in (select org_code from exceptions)
+    group by view, measure, is_england, org_code, period_start
+
+),
+
+organisations as (
+
+    select
+        sums.measure,
+        sums.org_code,
+        coalesce(sums.org_name, commissioning_hubs.org_name) as org_name,
+        case
+            when sums.view = 'provider' then 'provider'
+            when commissioning_hubs.org_code is not null then 'commissioning_hub'
+            when sums.view = 'icb' and {{ commissioner_level('sums.org_name', 'sums.period_start') }} = 'sub_icb'
+                then 'icb'
+            else {{ commissioner_level('sums.org_name', 'sums.period_start') }}
+        end as org_level,
+        sums.period_start,
+        sums.numerator,
+        sums.denominator,
+        sums.caveat,
+        sums.edition,
+        sums.extract_id
+    from organisation_sums as sums
+    left join commissioning_hubs using (org_code)
+    where not sums.is_england and sums.org_code not in (select org_code from exceptions)
+    -- A hub stands in the workbooks by ICB and in the extracts by sub-ICB location: one of them is enough.
+    qualify row_number() over (
+        partition by sums.measure, sums.org_code, sums.period_start, sums.view = 'provider'
+        order by sums.view
+    ) = 1
+
+),
+
+england_by_view as (
+
+    select
+        view,
+        measure,
+        period_start,
+        -- To March 2020 the file states England, without unknown commissioners; after, it is the sum with them.
+        bool_or(is_england) as is_stated,
+        case when is_stated then sum(numerator) filter (where is_england) else sum(numerator) end as numerator,
+        case when is_stated then sum(denominator) filter (where is_england) else sum(denominator) end as denominator,
+        any_value(caveat) as caveat,
+        any_value(edition) as edition,
+        any_value(extract_id) as extract_id
+    from organisation_sums
+    group by view, measure, period_start
 
 ),
 
@@ -36,27 +92,41 @@ england as (
         'England' as org_name,
         'national' as org_level,
         period_start,
-        -- To March 2020 the file states England, without unknown commissioners; after, it is the sum with them.
-        case when bool_or(is_england) then sum(patients_within) filter (where is_england) else sum(patients_within) end
-            as numerator,
-        case when bool_or(is_england) then sum(patients) filter (where is_england) else sum(patients) end
-            as denominator,
+        numerator,
+        denominator,
         nullif(concat_ws(
             '; ',
             case
-                when not bool_or(is_england)
+                when view = 'icb' and is_stated
+                    then 'all English commissioners with unknown ones: a break in the series, '
+                    || 'to March 2020 England excludes patients of unknown commissioners'
+                when not is_stated
                     then 'sum of all commissioners with unknown ones: a break in the series, '
                     || 'to March 2020 England excludes patients of unknown commissioners'
             end,
-            any_value(caveat)
+            case
+                when provider_numerator <> numerator or provider_denominator <> denominator
+                    then 'by provider England is ' || {{ plain_number('provider_numerator') }} || ' of '
+                    || {{ plain_number('provider_denominator') }}
+            end,
+            caveat
         ), '') as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
-    from waits
-    group by measure, period_start
+        edition,
+        extract_id
+    from (
+        select
+            *,
+            any_value(numerator) filter (where view = 'provider') over same_patients as provider_numerator,
+            any_value(denominator) filter (where view = 'provider') over same_patients as provider_denominator
+        from england_by_view
+        window same_patients as (partition by measure, period_start)
+    )
+    -- The same patients by commissioner, by ICB and by provider: England is one of the first two, in this order. By
+    -- provider it has other patients (Welsh commissioners'), and months of both would be mixed in a year to date.
+    qualify view <> 'provider' and row_number() over (partition by measure, period_start order by view) = 1
 
 )
 
-select * from commissioners
+select * from organisations
 union all
 select * from england

@@ -143,6 +143,13 @@ months_held as (
 
 ),
 
+organisations_seen as (
+
+    select distinct dataset, period_type, period_start, org_code
+    from dataset_counts
+
+),
+
 expected_members as (
 
     select
@@ -152,11 +159,24 @@ expected_members as (
         months_held.period_start,
         memberships.system_code,
         memberships.system_level,
-        list_sort(list(memberships.member_code)) as expected_codes
+        list_sort(list(memberships.member_code)) as expected_codes,
+        list(organisations_seen.org_code) as seen_codes
     from months_held
     inner join memberships
         on months_held.period_start between memberships.valid_from and memberships.valid_to
-    group by all
+    left join organisations_seen
+        on
+            months_held.dataset = organisations_seen.dataset
+            and months_held.period_type = organisations_seen.period_type
+            and months_held.period_start = organisations_seen.period_start
+            and memberships.member_code = organisations_seen.org_code
+    group by
+        months_held.dataset,
+        months_held.measure,
+        months_held.period_type,
+        months_held.period_start,
+        memberships.system_code,
+        memberships.system_level
 
 ),
 
@@ -195,19 +215,23 @@ systems as (
         list_filter(
             expected_members.expected_codes, code -> not list_contains(system_sums.present_codes, code)
         ) as absent_codes,
-        -- A CCG absent from a cancer sheet had no patients; absent from any other extract its figures are missing.
-        system_sums.is_member_without_value
-        or (system_sums.dataset <> 'cancer' and len(absent_codes) > 0) as is_incomplete,
+        -- A CCG on other sheets of the cancer workbook and absent from one had no patients there; absent from all of
+        -- them, or from any other extract, its figures are missing.
+        list_filter(
+            absent_codes,
+            code -> system_sums.dataset <> 'cancer' or not list_contains(expected_members.seen_codes, code)
+        ) as missing_codes,
+        system_sums.is_member_without_value or len(missing_codes) > 0 as is_incomplete,
         case when not is_incomplete then system_sums.numerator end as numerator,
         case when not is_incomplete then system_sums.denominator end as denominator,
         nullif(concat_ws(
             '; ',
             case when system_sums.is_member_without_value then 'no sum: a member has no figure' end,
             case
-                when len(absent_codes) > 0 and system_sums.dataset = 'cancer'
-                    then 'no patients reported for ' || array_to_string(absent_codes, ', ')
+                when len(missing_codes) > 0
+                    then 'no sum: no figures for ' || array_to_string(missing_codes, ', ')
                 when len(absent_codes) > 0
-                    then 'no sum: no figures for ' || array_to_string(absent_codes, ', ')
+                    then 'no patients reported for ' || array_to_string(absent_codes, ', ')
             end,
             system_sums.caveat
         ), '') as caveat,
@@ -215,6 +239,36 @@ systems as (
         system_sums.extract_ids
     from system_sums
     inner join expected_members using (dataset, measure, period_type, period_start, system_code, system_level)
+
+),
+
+stated_systems as (
+
+    -- An ICB that a file states goes before the sum of its members.
+    select
+        stated.* exclude (extract_id, caveat),
+        nullif(concat_ws(
+            '; ',
+            case
+                when
+                    systems.numerator <> stated.numerator
+                    or systems.denominator <> stated.denominator
+                    then 'as the file states it: its members add to '
+                    || concat_ws(' of ', {{ plain_number('systems.numerator') }}, {{ plain_number('systems.denominator') }})
+            end,
+            stated.caveat
+        ), '') as caveat,
+        [stated.extract_id] as extract_ids
+    from dataset_counts as stated
+    left join systems
+        on
+            stated.dataset = systems.dataset
+            and stated.measure = systems.measure
+            and stated.org_code = systems.org_code
+            and stated.org_level = systems.org_level
+            and stated.period_start = systems.period_start
+            and not systems.is_incomplete
+    where stated.org_level in ('stp', 'icb')
 
 ),
 
@@ -234,6 +288,22 @@ organisations_and_systems as (
         edition,
         [extract_id] as extract_ids
     from dataset_counts
+    where org_level not in ('stp', 'icb')
+    union all
+    select
+        dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        period_type,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_ids
+    from stated_systems
     union all
     select
         dataset,
@@ -249,6 +319,7 @@ organisations_and_systems as (
         edition,
         extract_ids
     from systems
+    anti join stated_systems using (dataset, measure, org_code, org_level, period_start)
 
 )
 

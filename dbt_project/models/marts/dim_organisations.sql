@@ -10,13 +10,13 @@ counts as (
 
 ),
 
--- Organisations that only the extracts name, by the name they last had there.
+-- Organisations that only the extracts name, by the name they last had there; by code where they give no name.
 seen as (
 
     select
         org_code,
         org_level,
-        arg_max(org_name, period_start) as org_name
+        coalesce(arg_max(org_name, period_start), org_code) as org_name
     from counts
     group by org_code, org_level
 

@@ -32,6 +32,20 @@ months_held as (
 
 ),
 
+months_seen as (
+
+    select
+        dataset,
+        org_code,
+        series_level,
+        period_type,
+        financial_year_start,
+        list(distinct period_start) as months
+    from counts
+    group by all
+
+),
+
 months_and_quarters as (
 
     select
@@ -79,17 +93,20 @@ year_so_far as (
 
     select
         running.*,
-        -- A CCG absent from a cancer sheet had no patients that month, as long as the month's workbook is held.
+        -- A CCG absent from a cancer sheet had no patients that month, as long as the sheet is held and it is on others.
         list_filter(
             running.expected_months,
-            expected -> not list_contains(
-                case when running.dataset = 'cancer' then months_held.months else running.own_months end,
-                expected::date
+            expected -> not list_contains(running.own_months, expected::date)
+            and not (
+                running.dataset = 'cancer'
+                and list_contains(months_held.months, expected::date)
+                and list_contains(months_seen.months, expected::date)
             )
         ) as missing_months,
         running.has_month_without_value or len(missing_months) > 0 as is_incomplete
     from running
     inner join months_held using (indicator_id, series_level, period_type, financial_year_start)
+    inner join months_seen using (dataset, org_code, series_level, period_type, financial_year_start)
 
 ),
 

@@ -1,13 +1,15 @@
 with waits as (
 
-    select * from {{ source('raw', 'cancer') }}
+    -- Rows loaded before there were providers and breakdowns have neither of the two.
+    select * replace (coalesce(view, 'commissioner') as view, coalesce(is_counted, true) as is_counted)
+    from {{ source('raw', 'cancer') }}
 
 ),
 
 current_coverage as (
 
     select * from {{ ref('stg_landing__current_coverage') }}
-    where dataset = 'cancer' and view = 'commissioner'
+    where dataset = 'cancer'
 
 )
 
@@ -16,10 +18,15 @@ select
     waits.source_sheet,
     waits.source_row,
     waits.period_start,
+    waits.view,
     waits.standard as measure,
     waits.is_total as is_england,
-    waits.org_code as commissioner_code,
-    waits.org_name as commissioner_name,
+    waits.is_counted,
+    waits.org_code,
+    waits.org_name,
+    waits.stage,
+    waits.modality,
+    waits.category,
     waits.patients,
     waits.patients_within,
     current_coverage.edition,
@@ -28,5 +35,6 @@ from waits
 inner join current_coverage
     on
         waits.extract_id = current_coverage.extract_id
+        and waits.view = current_coverage.view
         and waits.period_start = current_coverage.period_start
         and waits.standard = current_coverage.part

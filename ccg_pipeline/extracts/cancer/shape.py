@@ -1,0 +1,101 @@
+"""The rows that every cancer layout gives, and the proofs that hold for each of them.
+
+``view`` says whose figures they are: ``commissioner`` (CCG, later sub-ICB location), ``icb`` or ``provider``. A
+breakdown stands beside the figure it adds to, so ``is_counted`` marks the rows that make up the standard's figure:
+their sum over an organisation, never the sum of all its rows. ``stage`` is the care setting (to September 2023),
+the treatment stage or the referral route (after).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from ccg_pipeline.extracts.contract import Column, Coverage, Extract, ExtractError, Schema, normalise
+
+name = "cancer"
+
+schema: Schema = {
+    "source_sheet": pl.String,
+    "source_row": pl.Int64,
+    "period_start": pl.Date,
+    "view": pl.String,
+    "standard": pl.String,
+    "org_code": pl.String,
+    "org_name": pl.String,
+    "is_total": pl.Boolean,
+    "is_counted": pl.Boolean,
+    "stage": pl.String,
+    "modality": pl.String,
+    "category": pl.String,
+    "patients": pl.Float64,
+    "patients_within": pl.Float64,
+    "patients_after": pl.Float64,
+    "share_within": pl.Float64,
+}
+
+# From this month the nine standards of old are three.
+COMBINED_FROM = date(2023, 10, 1)
+
+COUNTS = ("patients", "patients_within", "patients_after")
+
+
+def headings(*texts: str) -> frozenset[str]:
+    return frozenset(normalise(t) for t in texts)
+
+
+def extract(rows: pl.DataFrame, layout: str, edition: str = "unknown") -> Extract:
+    """The rows in the columns of `schema`, with one coverage for each view, standard and month among them."""
+    absent = [pl.lit(None).alias(c) for c in schema if c not in rows.columns]
+    rows = rows.with_columns(absent).select(pl.col(c).cast(t) for c, t in schema.items())
+    slices = rows.select("view", "standard", "period_start").unique().sort("view", "standard", "period_start")
+    return Extract(
+        dataset=name,
+        layout=layout,
+        rows=rows,
+        coverage=tuple(Coverage(*key) for key in slices.iter_rows()),
+        edition=edition,
+    )
+
+
+def prove_rows(frame: pl.DataFrame, columns: tuple[Column, ...], where: str) -> None:
+    """Each row has its three counts, in whole or half patients; they add; the share printed is theirs.
+
+    A patient whom two providers treated counts a half to each. Raises `ExtractError` for the first row that differs.
+    """
+    for column in columns:
+        if column.name not in COUNTS:
+            continue
+        absent = frame.filter(pl.col(column.name).is_null())
+        if absent.height:
+            raise ExtractError(
+                f"{where} row {absent['source_row'][0]}: no count in {column.headings[0]!r}, expected one in every "
+                "row. Fetch the file again."
+            )
+        odd = frame.filter((pl.col(column.name) < 0) | (pl.col(column.name) * 2 % 1 != 0))
+        if odd.height:
+            raise ExtractError(
+                f"{where} row {odd['source_row'][0]}, column {column.headings[0]!r}: found "
+                f"{odd[column.name][0]:.10g}, expected whole or half patients, not negative. Fetch the file again or "
+                "ask the publisher."
+            )
+    rules = [
+        (pl.col("patients") != pl.col("patients_within") + pl.col("patients_after"), "within and after do not add")
+    ]
+    if "share_within" in frame.columns:
+        # Printed to nine decimals or rounded to a whole per cent, as a fraction, and as a percentage in some copies.
+        share = pl.col("patients_within") / pl.col("patients")
+        printed = pl.col("share_within")
+        off = ((printed - share).abs() > 0.0051) & ((printed / 100 - share).abs() > 0.0051)
+        rules.append(((pl.col("patients") > 0) & off, "the printed share is another"))
+    for broken, meaning in rules:
+        off_rows = frame.filter(broken)
+        if off_rows.height:
+            first = off_rows.row(0, named=True)
+            share_printed = f", share {first['share_within']:.10g}" if first.get("share_within") is not None else ""
+            raise ExtractError(
+                f"{where} row {first['source_row']} ({first['org_code'] or 'ENGLAND'}): {meaning}: "
+                f"{first['patients_within']:.10g} within and {first['patients_after']:.10g} after of "
+                f"{first['patients']:.10g}{share_printed}. Fetch the file again or ask the publisher."
+            )
