@@ -10,11 +10,20 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class UnusableError(Exception):
+    """A folder or file that cannot be read or written as asked."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,6 +36,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
+    except UnusableError as error:
+        return _usage(str(error))
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -78,7 +89,7 @@ def _nightly(options: argparse.Namespace) -> int:
     from ccg_pipeline.publication.summary import in_words
     from ccg_pipeline.warehouse import WarehouseBusyError
 
-    settings = Settings.from_environment(options.raw, options.home)
+    settings = _settings(options)
     print(f"ccg nightly: {settings.raw} -> {settings.published}", flush=True)
     out = sys.stdout
     try:
@@ -115,7 +126,7 @@ def _print_quarantine(quarantine: Sequence[tuple[str, str]]) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from ccg_pipeline import nights, warehouse
+    from ccg_pipeline import nights
     from ccg_pipeline.landing.loading import standing_in_quarantine
     from ccg_pipeline.publication.summary import in_words, summarise
 
@@ -130,7 +141,7 @@ def _status(options: argparse.Namespace) -> int:
     if not settings.published.exists():
         print(f"Published: nothing yet in {settings.home} (run: ccg nightly)")
         return 1
-    with warehouse.reading(settings.published) as con:
+    with _published(settings) as con:
         print(f"Published: {settings.published}\n")
         print("\n".join(in_words(summarise(con))))
         _print_quarantine(standing_in_quarantine(con))
@@ -163,7 +174,6 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _indicators(options: argparse.Namespace) -> int:
-    from ccg_pipeline import warehouse
     from ccg_pipeline.publication import indicators
 
     settings = Settings.from_environment(None, options.home)
@@ -173,17 +183,18 @@ def _indicators(options: argparse.Namespace) -> int:
         print(f"nothing is published in {settings.home} yet: run ccg nightly first", file=sys.stderr)
         return 1
     selection = indicators.Selection(options.org, options.period, options.indicator, options.indicator_set)
-    with warehouse.reading(settings.published) as con:
+    with _published(settings) as con:
         try:
             rows = indicators.select(con, selection)
         except indicators.UnknownNameError as error:
             return _usage(str(error))
     if not rows:
         print("no values are published for that selection", file=sys.stderr)
-    if options.format == "xlsx":
-        indicators.write_xlsx(rows, options.out)
-    elif options.out:
-        options.out.write_text(indicators.render(rows, options.format), encoding="utf-8")
+    if options.out:
+        try:
+            indicators.write(rows, options.format, options.out)
+        except OSError as error:
+            raise UnusableError(f"{options.out} cannot be written: {error}") from None
     elif rows or options.format != "table":
         print(indicators.render(rows, options.format), end="")
     return 0
@@ -192,9 +203,12 @@ def _indicators(options: argparse.Namespace) -> int:
 def _sample(options: argparse.Namespace) -> int:
     from ccg_pipeline.sample import write_sample
 
-    if options.folder.is_dir() and any(options.folder.iterdir()):
-        return _usage(f"{options.folder} is not empty: name a new folder")
-    written = write_sample(options.folder)
+    if options.folder.exists() and (not options.folder.is_dir() or any(options.folder.iterdir())):
+        return _usage(f"{options.folder} is not an empty folder: name a new one")
+    try:
+        written = write_sample(options.folder)
+    except OSError as error:
+        raise UnusableError(f"{options.folder} cannot be written: {error}") from None
     print(f"{len(written)} files written to {options.folder}")
     return 0
 
@@ -202,7 +216,7 @@ def _sample(options: argparse.Namespace) -> int:
 def _ui(options: argparse.Namespace) -> int:
     from ccg_pipeline.nightly import prepare_home
 
-    settings = Settings.from_environment(None, options.home)
+    settings = _settings(options)
     prepare_home(settings)
     command = [
         str(Path(sys.executable).parent / "dagster"),
@@ -218,6 +232,32 @@ def _ui(options: argparse.Namespace) -> int:
         return subprocess.run(command, cwd=PROJECT_ROOT).returncode
     except KeyboardInterrupt:
         return 0
+
+
+@contextmanager
+def _published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published copy, open to read. Raises `UnusableError` where it is no publication of this pipeline."""
+    import duckdb
+
+    from ccg_pipeline import warehouse
+
+    try:
+        with warehouse.reading(settings.published) as con:
+            yield con
+    except (duckdb.IOException, duckdb.CatalogException) as error:
+        raise UnusableError(
+            f"{settings.published} cannot be read ({str(error).splitlines()[0]}). Remove it and run ccg nightly."
+        ) from None
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Settings for a command that writes below home. Raises `UnusableError` where that cannot be."""
+    settings = Settings.from_environment(getattr(options, "raw", None), options.home)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableError(f"the home folder {settings.home} cannot be made: {error}") from None
+    return settings
 
 
 def _month(text: str) -> date:

@@ -35,8 +35,8 @@ class Coverage:
     """One slice of a publication that an extract holds: the unit in which editions replace each other.
 
     ``view`` is whose figures they are (``commissioner``, ``icb`` or ``provider``), ``part`` the piece of
-    the dataset (an RTT part, a cancer standard, or ``all``), ``period_start`` the month, or the first of ``months`` (3 for a
-    quarter).
+    the dataset (an RTT part, a cancer standard, or ``all``), ``period_start`` the month, or the first of ``months`` (3
+    for a quarter).
     """
 
     view: str

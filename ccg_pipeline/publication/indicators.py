@@ -138,11 +138,18 @@ def render(rows: Sequence[dict[str, Any]], form: str) -> str:
     return _as_table(rows)
 
 
-def write_xlsx(rows: Sequence[dict[str, Any]], path: Path) -> None:
+def write(rows: Sequence[dict[str, Any]], form: str, path: Path) -> None:
+    """Write the rows to a file. Raises `OSError` where it cannot be written."""
+    path.write_bytes(_as_xlsx(rows) if form == "xlsx" else render(rows, form).encode())
+
+
+def _as_xlsx(rows: Sequence[dict[str, Any]]) -> bytes:
     """One sheet, numbers as numbers; text is never taken for a formula."""
     import xlsxwriter
 
-    with xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False}) as workbook:
+    out = io.BytesIO()
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    with xlsxwriter.Workbook(out, options) as workbook:
         sheet = workbook.add_worksheet("indicators")
         bold = workbook.add_format({"bold": True})
         for column, name in enumerate(rows[0] if rows else []):
@@ -157,6 +164,7 @@ def write_xlsx(rows: Sequence[dict[str, Any]], path: Path) -> None:
                     sheet.write_string(number, column, " ".join(value) if isinstance(value, list) else str(value))
         sheet.freeze_panes(1, 0)
         sheet.autofit()
+    return out.getvalue()
 
 
 def _as_table(rows: Sequence[dict[str, Any]]) -> str:

@@ -357,9 +357,10 @@ def test_cancer_layout_of_2020(tmp_path: Path, workbook: openpyxl.Workbook) -> N
         sheet["A8"] = None
         for row in sheet.iter_rows(min_row=9):
             row[0].value = None
-            if row[2].value == "ENGLAND":
-                for cell in row:
-                    cell.value = None
+        last = sheet.max_row
+        assert sheet.cell(last, 3).value == "ENGLAND"
+        sheet.cell(last, 2).value = sheet.cell(last, 3).value = "UNKNOWN"
+        sheet.delete_rows(last - 1)
         for cell in sheet[8]:
             if cell.value in ("CANCER TYPE", "REFERRAL REASON") and sheet.title.startswith("TWO"):
                 cell.value = "SUSPECTED TYPE OF CANCER"
