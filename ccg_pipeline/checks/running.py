@@ -70,17 +70,16 @@ class Result:
 
 def run_suite(suite: Suite, frame: pd.DataFrame) -> list[Result]:
     """Every expectation of the suite over the frame. An expectation that cannot be evaluated counts as failed."""
-    import great_expectations as gx
-
     if frame.empty:
         return [Result(e["type"], _meaning(e), e.get("severity", "critical"), True, 0, 0) for e in suite.expectations]
+    import great_expectations as gx
+
     key = suite.meta["key"]
     batch = _batch_definition().get_batch({"dataframe": frame})
     validated = batch.validate(
         gx.ExpectationSuite(name=suite.name, expectations=[dict(e) for e in suite.expectations]),
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": key},
     )
-    # Results come back in an order of Great Expectations' own; the suite's order is carried in `meta`.
     return [_result(outcome, key, len(frame)) for outcome in validated.results]
 
 

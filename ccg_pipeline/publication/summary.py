@@ -69,12 +69,12 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
 
 def in_words(summary: Summary) -> list[str]:
     """The summary as lines for a terminal."""
-    lines = ["Files", "  " + "".ljust(16) + "".join(s.rjust(13) for s in STATUSES)]
+    lines = ["Files", "  " + "".ljust(22) + "".join(s.rjust(13) for s in STATUSES)]
     for dataset, by_status in summary.files.items():
-        lines.append("  " + dataset.ljust(16) + "".join(f"{by_status[s]:>13,}" for s in STATUSES))
+        lines.append("  " + dataset.ljust(22) + "".join(f"{by_status[s]:>13,}" for s in STATUSES))
     lines += [
         "",
-        f"Indicators: {summary.indicators} indicators, {summary.indicator_values:,} values of months and quarters of "
+        f"Indicators: {summary.indicators} indicators, {summary.indicator_values:,} monthly and quarterly values of "
         f"{summary.organisations:,} organisations, {summary.first_month} to {summary.last_month}",
         "",
         "Breaches of standards" + " " * 9 + "all months   latest month judged",
