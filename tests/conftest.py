@@ -11,11 +11,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from layouts import SHARED
 
 from ccg_pipeline import cli, extracts
 from ccg_pipeline.landing import loading
 from ccg_pipeline.sample import write_sample
-from ccg_pipeline.settings import PROJECT_ROOT, Settings
+from ccg_pipeline.settings import Settings
 
 NIGHT = datetime(2019, 9, 1, 2, 0)
 
@@ -23,10 +24,9 @@ NIGHT = datetime(2019, 9, 1, 2, 0)
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of published files and reference figures; tests that need it skip where it is absent."""
-    folder = Path(os.environ.get("CCG_SHARED") or PROJECT_ROOT.parent / "shared")
-    if not (folder / "data").is_dir():
-        pytest.skip(f"the published files are not here ({folder})")
-    return folder
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"the published files ({SHARED}) are not here")
+    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -1,44 +1,22 @@
 """Beds (KH03): provider workbook and derived table, written here and as published."""
 
 import csv
-import os
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
 import xlsxwriter
+from layouts import SHARED, Row, needs_shared, read_as, refusal_as
 
-from ccg_pipeline import extracts
-from ccg_pipeline.extracts import beds
-from ccg_pipeline.extracts.contract import Coverage, Extract, ExtractError
-from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.extracts.contract import Coverage
 
-SHARED = next(
-    (
-        p
-        for p in (os.environ.get("CCG_SHARED"), Path(__file__).parents[2].parent / "shared", "/work/shared")
-        if p and Path(p, "data").is_dir()
-    ),
-    None,
-)
-needs_shared = pytest.mark.skipif(SHARED is None, reason="the published files (../shared) are not here")
-
-Cell = str | int | float | None
-Row = list[Cell]
 SECTORS = ["Total ", "General & Acute", "Learning Disabilities", "Maternity", "Mental Illness"]
 
 
-def read(path: Path) -> Extract:
-    source = Source(path, path.name)
-    assert extracts.recognise(source) is beds
-    return beds.read(source)
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(ExtractError) as error:
-        read(path)
-    return str(error.value)
+read = partial(read_as, "beds")
+refusal = partial(refusal_as, "beds")
 
 
 def counts(acute: float, occupied: float, maternity: float = 0) -> Row:
@@ -138,7 +116,6 @@ def test_derived_tables_that_contradict_themselves(tmp_path: Path) -> None:
 
 @needs_shared
 def test_published_files_agree() -> None:
-    assert SHARED is not None
     folder = Path(SHARED, "data", "beds")
     workbook, table = read(next(folder.glob("*.xlsx"))), read(next(folder.glob("*.csv")))
     assert (workbook.rows.height, table.rows.height, len(table.coverage)) == (188, 5464, 28)

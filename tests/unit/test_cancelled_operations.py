@@ -1,54 +1,18 @@
 """Cancelled operations (QMCO): provider workbook and England's quarters, written here and as published."""
 
-import os
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
-import xlsxwriter
+from layouts import SHARED, Row, needs_shared, read_as, refusal_as, write_xlsx
 
-from ccg_pipeline import extracts
-from ccg_pipeline.extracts import cancelled_operations
-from ccg_pipeline.extracts.contract import Coverage, Extract, ExtractError
+from ccg_pipeline.extracts.contract import Coverage
 from ccg_pipeline.extracts.periods import parse_quarter
-from ccg_pipeline.extracts.source import Source
 
-SHARED = next(
-    (
-        p
-        for p in (os.environ.get("CCG_SHARED"), Path(__file__).parents[2].parent / "shared", "/work/shared")
-        if p and Path(p, "data").is_dir()
-    ),
-    None,
-)
-needs_shared = pytest.mark.skipif(SHARED is None, reason="the published files (../shared) are not here")
-
-Cell = str | int | float | None
-Row = list[Cell]
-
-
-def read(path: Path) -> Extract:
-    source = Source(path, path.name)
-    assert extracts.recognise(source) is cancelled_operations
-    return cancelled_operations.read(source)
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(ExtractError) as error:
-        read(path)
-    return str(error.value)
-
-
-def write(path: Path, sheets: dict[str, list[Row]]) -> Path:
-    with xlsxwriter.Workbook(path) as book:
-        for name, rows in sheets.items():
-            sheet = book.add_worksheet(name)
-            for r, row in enumerate(rows):
-                for c, cell in enumerate(row):
-                    if cell is not None:
-                        sheet.write(r, c, cell)
-    return path
+read = partial(read_as, "cancelled_operations")
+refusal = partial(refusal_as, "cancelled_operations")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +64,7 @@ def provider_workbook(without: tuple[int, int] = (100, 12), with_: tuple[int, in
 
 
 def test_provider_workbook(tmp_path: Path) -> None:
-    extract = read(write(tmp_path / "c.xlsx", provider_workbook()))
+    extract = read(write_xlsx(tmp_path / "c.xlsx", provider_workbook()))
     quarter = date(2024, 7, 1)
     assert extract.coverage == tuple(Coverage(view, "all", quarter, 3) for view in ("provider", "england"))
     assert (extract.period_start, extract.period_end) == (quarter, date(2024, 9, 30))
@@ -117,7 +81,7 @@ def test_provider_workbook(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("without", "with_"), [((100, 13), (105, 14)), ((100, 12), (106, 14))])
 def test_providers_must_add_to_england(tmp_path: Path, without: tuple[int, int], with_: tuple[int, int]) -> None:
-    assert "its rows add to" in refusal(write(tmp_path / "c.xlsx", provider_workbook(without, with_)))
+    assert "its rows add to" in refusal(write_xlsx(tmp_path / "c.xlsx", provider_workbook(without, with_)))
 
 
 def series(share: float = 0.1, quarters: tuple[int, ...] = (3, 4)) -> dict[str, list[Row]]:
@@ -145,7 +109,7 @@ def series(share: float = 0.1, quarters: tuple[int, ...] = (3, 4)) -> dict[str, 
 
 
 def test_series_of_england(tmp_path: Path) -> None:
-    extract = read(write(tmp_path / "c.xlsx", series()))
+    extract = read(write_xlsx(tmp_path / "c.xlsx", series()))
     assert extract.layout == "qmco_england_series"
     assert extract.rows.select("period_start", "breakdown", "not_treated_within_28_days").rows() == [
         (date(2018, 10, 1), "england", 2000),
@@ -156,13 +120,12 @@ def test_series_of_england(tmp_path: Path) -> None:
 
 
 def test_series_with_another_share_or_a_gap(tmp_path: Path) -> None:
-    assert "2000 of 20000 is not the printed share 0.1001" in refusal(write(tmp_path / "a.xlsx", series(0.1001)))
-    assert "the quarters before it are missing" in refusal(write(tmp_path / "b.xlsx", series(quarters=(2, 4))))
+    assert "2000 of 20000 is not the printed share 0.1001" in refusal(write_xlsx(tmp_path / "a.xlsx", series(0.1001)))
+    assert "the quarters before it are missing" in refusal(write_xlsx(tmp_path / "b.xlsx", series(quarters=(2, 4))))
 
 
 @needs_shared
 def test_published_files() -> None:
-    assert SHARED is not None
     folder = Path(SHARED, "data", "cancelled_operations")
     workbook, england = read(next(folder.glob("Q2-2024*"))), read(next(folder.glob("QMCO*")))
     totals = {row[0]: row[1:] for row in workbook.rows.select("breakdown", pl.col("^cancel.*|not_t.*$")).rows()[:2]}

@@ -1,7 +1,6 @@
 """The cancer layouts: small files written here in each, spoilt copies of them, and the published files themselves."""
 
 import csv
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -11,6 +10,7 @@ import openpyxl
 import polars as pl
 import pytest
 import xlsxwriter
+from layouts import SHARED, needs_shared
 
 from ccg_pipeline import extracts
 from ccg_pipeline.extracts.cancer import schema, standard_csvs, standards
@@ -18,11 +18,7 @@ from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.sample import write_sample
 
-SHARED = Path(os.environ.get("CCG_SHARED") or Path(__file__).parents[2].parent / "shared")
 PUBLISHED = SHARED / "data" / "cancer"
-needs_published = pytest.mark.skipif(
-    not PUBLISHED.is_dir(), reason="the published files (../shared/data, or CCG_SHARED) are not here"
-)
 
 Rows = list[list[object]]
 
@@ -703,7 +699,7 @@ def cells(path: Path, sheet: str | None = None) -> Iterator[list[object]]:
         yield [*row, *([None] * (10 - len(row)))]
 
 
-@needs_published
+@needs_shared
 def test_every_published_file_loads() -> None:
     layouts = defaultdict(int)
     for path in sorted(PUBLISHED.glob("*/*")):
@@ -720,7 +716,7 @@ def test_every_published_file_loads() -> None:
     }
 
 
-@needs_published
+@needs_shared
 @pytest.mark.parametrize(
     ("file", "sheets"),
     [
@@ -744,7 +740,7 @@ def test_published_icb_workbooks(file: str, sheets: dict[str, str]) -> None:
         assert ours == theirs and len(theirs) >= 43
 
 
-@needs_published
+@needs_shared
 @pytest.mark.parametrize(
     ("file", "standard", "england", "rwg"),
     [
@@ -772,7 +768,7 @@ def test_published_provider_csvs(
     assert found.get((standard, "RWG", month)) == rwg
 
 
-@needs_published
+@needs_shared
 def test_published_flat_extracts() -> None:
     """Summed by what is a part in each standard, not by what the reader counts."""
     parts: dict[str, Callable[[dict[str, object]], bool]] = {
@@ -811,7 +807,7 @@ def test_published_flat_extracts() -> None:
     assert sum(v[1] for k, v in seen.items() if k[0] == "62_day_combined" and k[2] == "2023-10") == 24371.5
 
 
-@needs_published
+@needs_shared
 def test_published_sub_icb_extract_agrees_with_the_providers() -> None:
     (path,) = (PUBLISHED / "provider").glob("*ICB-Sub-Location.xlsx")
     (providers,) = (PUBLISHED / "provider").glob("*Oct-2023-Data-Extract-Provider.xlsx")

@@ -1,44 +1,19 @@
 """Diagnostic waits (DM01): workbooks and full extracts written here, and the published workbooks."""
 
 import csv
-import os
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
-import xlwt
+from layouts import SHARED, Cell, Row, needs_shared, read_as, refusal_as, write_xls
 
-from ccg_pipeline import extracts
-from ccg_pipeline.extracts import diagnostics
-from ccg_pipeline.extracts.contract import Coverage, Extract, ExtractError
-from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.extracts.contract import Coverage
 
-SHARED = next(
-    (
-        p
-        for p in (os.environ.get("CCG_SHARED"), Path(__file__).parents[2].parent / "shared", "/work/shared")
-        if p and Path(p, "data").is_dir()
-    ),
-    None,
-)
-needs_shared = pytest.mark.skipif(SHARED is None, reason="the published files (../shared) are not here")
-
-Cell = str | int | float | None
-Row = list[Cell]
-
-
-def read(path: Path) -> Extract:
-    source = Source(path, path.name)
-    assert extracts.recognise(source) is diagnostics
-    return diagnostics.read(source)
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(ExtractError) as error:
-        read(path)
-    return str(error.value)
+read = partial(read_as, "diagnostics")
+refusal = partial(refusal_as, "diagnostics")
 
 
 def bands(under_6: int, over_6: int, over_13: int = 0) -> list[int]:
@@ -127,20 +102,8 @@ def workbook(
     return sheets
 
 
-def write(path: Path, sheets: dict[str, list[Row]]) -> Path:
-    book = xlwt.Workbook()
-    for name, rows in sheets.items():
-        sheet = book.add_sheet(name)
-        for r, row in enumerate(rows):
-            for c, cell in enumerate(row):
-                if cell is not None:
-                    sheet.write(r, c, cell)
-    book.save(str(path))
-    return path
-
-
 def test_provider_workbook(tmp_path: Path) -> None:
-    extract = read(write(tmp_path / "d.xls", workbook()))
+    extract = read(write_xls(tmp_path / "d.xls", workbook()))
     assert extract.layout == "dm01_provider_workbook"
     assert extract.coverage == (Coverage("provider", "all", date(2025, 3, 1)),)
     assert extract.published_on == date(2025, 5, 15)
@@ -159,14 +122,14 @@ def test_provider_workbook(tmp_path: Path) -> None:
 
 
 def test_commissioner_workbook(tmp_path: Path) -> None:
-    extract = read(write(tmp_path / "d.xls", workbook(basis="Commissioner")))
+    extract = read(write_xls(tmp_path / "d.xls", workbook(basis="Commissioner")))
     assert extract.coverage == (Coverage("commissioner", "all", date(2025, 3, 1)),)
     assert extract.rows["provider_code"].is_null().all()
     assert set(extract.rows["commissioner_code"].drop_nulls()) == {"RWG", "NKO", "R1H"}
 
 
 def test_workbook_of_one_sheet(tmp_path: Path) -> None:
-    extract = read(write(tmp_path / "d.xls", workbook(lambda sheets: sheets.__delitem__("Provider by Test"))))
+    extract = read(write_xls(tmp_path / "d.xls", workbook(lambda sheets: sheets.__delitem__("Provider by Test"))))
     assert extract.rows.filter(~pl.col("is_england"))["waiting_list"].to_list() == [150, 10, 0]
 
 
@@ -196,14 +159,14 @@ def changed(sheet: str, row: int, column: int, value: Cell) -> Callable[[dict[st
 def test_workbooks_that_contradict_themselves(
     tmp_path: Path, change: Callable[[dict[str, list[Row]]], None], words: str
 ) -> None:
-    assert words in refusal(write(tmp_path / "d.xls", workbook(change)))
+    assert words in refusal(write_xls(tmp_path / "d.xls", workbook(change)))
 
 
 def test_a_provider_missing_by_test_is_refused(tmp_path: Path) -> None:
     def change(sheets: dict[str, list[Row]]) -> None:
         sheets["Provider by Test"] = [row for row in sheets["Provider by Test"] if len(row) < 4 or row[3] != "NKO"]
 
-    assert "the row Total gives" in refusal(write(tmp_path / "d.xls", workbook(change)))
+    assert "the row Total gives" in refusal(write_xls(tmp_path / "d.xls", workbook(change)))
 
 
 # ---------------------------------------------------------------- full extract
@@ -303,7 +266,6 @@ def test_full_extract_with_a_test_twice(tmp_path: Path) -> None:
     ],
 )
 def test_published_workbooks(name: str, month: date, edition: str, providers: int, waiting: int, over_6: int) -> None:
-    assert SHARED is not None
     extract = read(next(Path(SHARED, "data", "diagnostics").glob(name)))
     assert (extract.period_start, extract.edition) == (month, edition)
     totals = extract.rows.filter("is_total")

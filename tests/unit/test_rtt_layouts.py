@@ -2,45 +2,21 @@
 
 import csv
 import io
-import os
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
-import xlsxwriter
-import xlwt
+from layouts import SHARED, Cell, Sheets, needs_shared, read_as, refusal_as, write_xls, write_xlsx
 
-from ccg_pipeline import extracts
-from ccg_pipeline.extracts import rtt
-from ccg_pipeline.extracts.contract import Coverage, Extract, ExtractError
-from ccg_pipeline.extracts.source import Source
-
-SHARED = next(
-    (
-        p
-        for p in (os.environ.get("CCG_SHARED"), Path(__file__).parents[2].parent / "shared", "/work/shared")
-        if p and Path(p, "data").is_dir()
-    ),
-    None,
-)
-needs_shared = pytest.mark.skipif(SHARED is None, reason="the published files (../shared) are not here")
+from ccg_pipeline.extracts.contract import Coverage, Extract
 
 BANDS = [f">{w}-{w + 1}" for w in range(52)] + ["52 plus"]
-Cell = str | int | float | None
-Sheets = dict[str, list[list[Cell]]]
 
 
-def read(path: Path) -> Extract:
-    source = Source(path, path.name)
-    assert extracts.recognise(source) is rtt
-    return rtt.read(source)
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(ExtractError) as error:
-        read(path)
-    return str(error.value)
+read = partial(read_as, "rtt")
+refusal = partial(refusal_as, "rtt")
 
 
 def weeks(within: int, after: int, over_year: int) -> list[int]:
@@ -50,29 +26,6 @@ def weeks(within: int, after: int, over_year: int) -> list[int]:
 
 def add(*rows: list[int]) -> list[int]:
     return [sum(cells) for cells in zip(*rows, strict=True)]
-
-
-def write_xls(path: Path, sheets: Sheets) -> Path:
-    book = xlwt.Workbook()
-    for name, rows in sheets.items():
-        sheet = book.add_sheet(name)
-        for r, row in enumerate(rows):
-            for c, cell in enumerate(row):
-                if cell is not None:
-                    sheet.write(r, c, cell)
-    book.save(str(path))
-    return path
-
-
-def write_xlsx(path: Path, sheets: Sheets) -> Path:
-    with xlsxwriter.Workbook(path) as book:
-        for name, rows in sheets.items():
-            sheet = book.add_worksheet(name)
-            for r, row in enumerate(rows):
-                for c, cell in enumerate(row):
-                    if cell is not None:
-                        sheet.write(r, c, cell)
-    return path
 
 
 # ---------------------------------------------------------------- 2009-10: PCTs, period only in the title
@@ -378,7 +331,6 @@ def test_cells_without_heading_are_refused(tmp_path: Path) -> None:
 
 
 def published(name: str) -> Extract:
-    assert SHARED is not None
     return read(next(Path(SHARED, "data", "rtt").glob(name)))
 
 

@@ -15,19 +15,15 @@ from pathlib import Path
 import openpyxl
 import polars as pl
 import pytest
+from layouts import SHARED, needs_shared
 
 import ccg_pipeline.sample
 from ccg_pipeline.sample import write_sample
 from ccg_pipeline.sample.figures import apportion, count_at
 
-SHARED = Path(__file__).parents[2].parent / "shared"
 FIGURES = Path(ccg_pipeline.sample.__file__).parent / "figures"
 MONTHS = [f"{n // 12}-{n % 12 + 1:02}" for n in range(2018 * 12 + 2, 2019 * 12 + 5)]
 STP = ("06K", "06N", "07H")
-
-needs_shared = pytest.mark.skipif(
-    not (SHARED / "reference").is_dir(), reason="the published reference files (../shared) are not here"
-)
 
 Key = tuple[str, str, str]  # indicator, organisation, month
 

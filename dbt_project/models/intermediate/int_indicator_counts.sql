@@ -1,37 +1,7 @@
-with dataset_counts as (
-
-    select
-        'ae' as dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        'month' as period_type,
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition,
-        extract_id
-    from {{ ref('int_ae__indicator_counts') }}
-    union all
-    select
-        'activity' as dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        'month' as period_type,
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition,
-        extract_id
-    from {{ ref('int_activity__indicator_counts') }}
-    union all
-    select
-        'cancelled_operations' as dataset,
+{%- set datasets = ['ae', 'activity', 'cancelled_operations', 'cancer', 'diagnostics', 'dtoc', 'rtt'] -%}
+{%- set quarterly = ['cancelled_operations'] -%}
+{%- set columns -%}
+        dataset,
         measure,
         org_code,
         org_name,
@@ -41,70 +11,27 @@ with dataset_counts as (
         numerator,
         denominator,
         caveat,
-        edition,
-        extract_id
-    from {{ ref('int_cancelled_operations__indicator_counts') }}
-    union all
-    select
-        'cancer' as dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        'month' as period_type,
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition,
-        extract_id
-    from {{ ref('int_cancer__indicator_counts') }}
-    union all
-    select
-        'diagnostics' as dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        'month' as period_type,
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition,
-        extract_id
-    from {{ ref('int_diagnostics__indicator_counts') }}
-    union all
-    select
-        'dtoc' as dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        'month' as period_type,
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition,
-        extract_id
-    from {{ ref('int_dtoc__indicator_counts') }}
-    union all
-    select
-        'rtt' as dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        'month' as period_type,
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition,
-        extract_id
-    from {{ ref('int_rtt__indicator_counts') }}
+        edition
+{%- endset -%}
 
+with dataset_counts as (
+{% for dataset in datasets %}
+    select
+        '{{ dataset }}' as dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        '{{ 'quarter' if dataset in quarterly else 'month' }}' as period_type,
+        period_start,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_id
+    from {{ ref('int_' ~ dataset ~ '__indicator_counts') }}
+    {{ 'union all' if not loop.last }}
+{% endfor %}
 ),
 
 indicators as (
@@ -275,48 +202,22 @@ stated_systems as (
 organisations_and_systems as (
 
     select
-        dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        period_type,
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition,
+        {{ columns }},
         [extract_id] as extract_ids
     from dataset_counts
     where org_level not in ('stp', 'icb')
+
     union all
+
     select
-        dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        period_type,
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition,
+        {{ columns }},
         extract_ids
     from stated_systems
+
     union all
+
     select
-        dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        period_type,
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition,
+        {{ columns }},
         extract_ids
     from systems
     anti join stated_systems using (dataset, measure, org_code, org_level, period_start)
