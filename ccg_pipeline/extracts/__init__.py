@@ -33,7 +33,7 @@ def recognise(source: Source) -> Dataset:
     if scores[best] < 1:
         raise ExtractError(
             f"looks like {best}, in a layout that is not known: {_seen(source)}. Check that it is as published; "
-            f"a new layout is added in ccg_pipeline/extracts/{best}.py."
+            "a new layout is added in ccg_pipeline/extracts."
         )
     return DATASETS[best]
 

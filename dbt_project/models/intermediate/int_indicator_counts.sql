@@ -1,5 +1,6 @@
 {%- set datasets = ['ae', 'activity', 'cancelled_operations', 'cancer', 'diagnostics', 'dtoc', 'rtt'] -%}
-{%- set quarterly = ['cancelled_operations'] -%}
+{#- Counts are of months, but for the datasets whose models say otherwise. -#}
+{%- set with_period_type = ['cancelled_operations'] -%}
 {%- set columns -%}
         dataset,
         measure,
@@ -22,7 +23,7 @@ with dataset_counts as (
         org_code,
         org_name,
         org_level,
-        '{{ 'quarter' if dataset in quarterly else 'month' }}' as period_type,
+        {{ "period_type" if dataset in with_period_type else "'month' as period_type" }},
         period_start,
         numerator,
         denominator,
