@@ -95,9 +95,9 @@ england_counts as (
                     list_sort(list(provider_code) filter (where is_four_hours_not_reported)), ', '
                 )
         end as measure_caveat,
-        any_value(caveat) as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from provider_counts
     group by measure, period_start
 

@@ -24,13 +24,13 @@ organisation_sums as (
         measure,
         is_england,
         org_code,
-        any_value(org_name) as org_name,
+        max(org_name) as org_name,
         period_start,
         sum(patients_within) as numerator,
         sum(patients) as denominator,
-        any_value(caveat) as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from waits
     group by view, measure, is_england, org_code, period_start
 
@@ -76,9 +76,9 @@ england_by_view as (
         bool_or(is_england) as is_stated,
         case when is_stated then sum(numerator) filter (where is_england) else sum(numerator) end as numerator,
         case when is_stated then sum(denominator) filter (where is_england) else sum(denominator) end as denominator,
-        any_value(caveat) as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from organisation_sums
     group by view, measure, period_start
 
@@ -116,8 +116,8 @@ england as (
     from (
         select
             *,
-            any_value(numerator) filter (where view = 'provider') over same_patients as provider_numerator,
-            any_value(denominator) filter (where view = 'provider') over same_patients as provider_denominator
+            max(numerator) filter (where view = 'provider') over same_patients as provider_numerator,
+            max(denominator) filter (where view = 'provider') over same_patients as provider_denominator
         from england_by_view
         window same_patients as (partition by measure, period_start)
     )

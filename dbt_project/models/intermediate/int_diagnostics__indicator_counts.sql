@@ -20,14 +20,14 @@ providers as (
 
     select
         provider_code as org_code,
-        any_value(provider_name) as org_name,
+        max(provider_name) as org_name,
         'provider' as org_level,
         period_start,
         sum(within_6_weeks) as within_6_weeks,
         sum(waiting_list) as waiting_list,
-        any_value(caveat) as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from waits
     where is_current_for_providers and not is_england
     group by provider_code, period_start
@@ -38,14 +38,14 @@ commissioners as (
 
     select
         commissioner_code as org_code,
-        any_value(commissioner_name) as org_name,
-        {{ commissioner_level('any_value(commissioner_name)', 'period_start') }} as org_level,
+        max(commissioner_name) as org_name,
+        {{ commissioner_level('max(commissioner_name)', 'period_start') }} as org_level,
         period_start,
         sum(within_6_weeks) as within_6_weeks,
         sum(waiting_list) as waiting_list,
-        any_value(caveat) as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from waits
     where
         is_current_for_commissioners
@@ -66,9 +66,9 @@ england_by_view as (
         case when bool_or(is_england) then sum(waiting_list) filter (where is_england) else sum(waiting_list) end
             as waiting_list,
         null as view_caveat,
-        any_value(caveat) as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from waits
     where is_current_for_providers
     group by period_start
@@ -81,9 +81,9 @@ england_by_view as (
         sum(within_6_weeks) as within_6_weeks,
         sum(waiting_list) as waiting_list,
         'total by commissioner: no extract by provider is held for the month' as view_caveat,
-        any_value(caveat) as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from waits
     where is_current_for_commissioners and is_england
     group by period_start

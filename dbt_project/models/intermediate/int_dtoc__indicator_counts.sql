@@ -8,16 +8,16 @@ providers as (
 
     select
         provider_code as org_code,
-        any_value(provider_name) as org_name,
+        max(provider_name) as org_name,
         'provider' as org_level,
         period_start,
         coalesce(sum(nhs_days), 0) as nhs_days,
         coalesce(sum(social_care_days), 0) as social_care_days,
         coalesce(sum(both_days), 0) as both_days,
         count(*) filter (where nhs_days is null or social_care_days is null or both_days is null) as blank_rows,
-        any_value(caveat) as extract_caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as extract_caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from delayed_days
     group by provider_code, period_start
 
@@ -34,9 +34,9 @@ england as (
         sum(social_care_days) as social_care_days,
         sum(both_days) as both_days,
         sum(blank_rows) as blank_rows,
-        any_value(extract_caveat) as extract_caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(extract_caveat) as extract_caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from providers
     group by period_start
 

@@ -115,7 +115,7 @@ system_sums as (
         members.measure,
         members.system_code,
         members.system_level,
-        any_value(members.system_name) as system_name,
+        max(members.system_name) as system_name,
         members.period_type,
         members.period_start,
         sum(members.numerator) as numerator,
@@ -123,7 +123,7 @@ system_sums as (
         list(members.org_code) as present_codes,
         bool_or(members.numerator is null) as is_member_without_value,
         {{ join_caveats('members.caveat') }} as caveat,
-        any_value(members.edition) as edition,
+        max(members.edition) as edition,
         list_sort(list_distinct(list(members.extract_id))) as extract_ids
     from members
     group by all

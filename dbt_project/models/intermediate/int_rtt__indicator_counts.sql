@@ -23,15 +23,15 @@ providers as (
     select
         part,
         provider_code as org_code,
-        any_value(provider_name) as org_name,
+        max(provider_name) as org_name,
         'provider' as org_level,
         period_start,
         sum(within_18_weeks) as within_18_weeks,
         sum(over_52_weeks) as over_52_weeks,
         sum(with_known_start) as with_known_start,
-        any_value(caveat) as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from pathways
     where is_current_for_providers
     group by part, provider_code, period_start
@@ -43,15 +43,15 @@ commissioners as (
     select
         part,
         commissioner_code as org_code,
-        any_value(commissioner_name) as org_name,
-        {{ commissioner_level('any_value(commissioner_name)', 'period_start') }} as org_level,
+        max(commissioner_name) as org_name,
+        {{ commissioner_level('max(commissioner_name)', 'period_start') }} as org_level,
         period_start,
         sum(within_18_weeks) as within_18_weeks,
         sum(over_52_weeks) as over_52_weeks,
         sum(with_known_start) as with_known_start,
-        any_value(caveat) as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from pathways
     where
         is_current_for_commissioners
@@ -72,9 +72,9 @@ england as (
         sum(within_18_weeks) as within_18_weeks,
         sum(over_52_weeks) as over_52_weeks,
         sum(with_known_start) as with_known_start,
-        any_value(caveat) as caveat,
-        any_value(edition) as edition,
-        any_value(extract_id) as extract_id
+        max(caveat) as caveat,
+        max(edition) as edition,
+        max(extract_id) as extract_id
     from commissioners
     group by part, period_start
 

@@ -16,9 +16,12 @@ seen as (
     select
         org_code,
         org_level,
-        coalesce(arg_max(org_name, period_start), org_code) as org_name
+        coalesce(org_name, org_code) as org_name
     from counts
-    group by org_code, org_level
+    qualify row_number() over (
+        partition by org_code, org_level
+        order by org_name is null, period_start desc, org_name
+    ) = 1
 
 )
 
