@@ -152,14 +152,14 @@ def _check(options: argparse.Namespace) -> int:
     from ccg_pipeline.extracts.contract import ExtractError
     from ccg_pipeline.landing.loading import read_extract
 
-    missing = [str(f) for f in options.files if not f.is_file()]
+    missing = [str(f) for f in options.files if not f.exists() or f.is_dir()]
     if missing:
-        return _usage(f"no such file: {', '.join(missing)}")
+        return _usage(f"no such file: {', '.join(missing)} (name files; make check looks at the whole landing folder)")
     refused = 0
     for path in options.files:
         try:
             extract = read_extract(path, path.name)
-        except ExtractError as error:
+        except (ExtractError, OSError) as error:
             refused += 1
             print(f"{path}: would be quarantined\n    {error}")
             continue

@@ -1,7 +1,8 @@
 """Provider activity: hospital episode statistics for monthly activity recording (HES MAR) of NHS Digital.
 
 One row a month and organisation: England, regions, CCGs and providers. Counts below England are rounded to 5
-and small ones are suppressed (``*``), so that parts do not add to totals and no addition is checked.
+and small ones are suppressed (``*``), so that organisations do not add to England; only a total and its two parts
+are held against each other, within the rounding.
 """
 
 from __future__ import annotations

@@ -136,11 +136,10 @@ def read(source: Source) -> Extract:
     no_repeats(providers, ["org_code"], "the file")
     adds_up(providers, totals, [], measures, "the file", "the row TOTAL")
     month = one_month(providers["period"].to_list(), "column 'Period'")
-    for over, seen in (("over_4hrs", "attendances"),):
-        for kind in ("type1", "type2", "other"):
-            _not_above(providers, f"{over}_{kind}", f"{seen}_{kind}")
-            if booked:
-                _not_above(providers, f"{over}_booked_{kind}", f"{seen}_booked_{kind}")
+    for kind in ("type1", "type2", "other"):
+        _not_above(providers, f"over_4hrs_{kind}", f"attendances_{kind}")
+        if booked:
+            _not_above(providers, f"over_4hrs_booked_{kind}", f"attendances_booked_{kind}")
     layout = "ae_from_2020_08" if booked else "ae_to_2020_03" if _is_early(source, header) else "ae_2020_04_to_2020_07"
     rows = frame.with_columns(
         pl.lit(None, pl.String).alias("source_sheet"),

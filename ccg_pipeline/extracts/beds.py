@@ -18,13 +18,14 @@ from ccg_pipeline.extracts.contract import (
     Extract,
     ExtractError,
     Schema,
+    are_codes,
     no_repeats,
     normalise,
     typed,
 )
-from ccg_pipeline.extracts.periods import last_day, parse_day, parse_month, parse_quarter
+from ccg_pipeline.extracts.periods import last_day, parse_month, parse_quarter
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import beside, find_header, read_delimited, read_table
+from ccg_pipeline.extracts.spreadsheet import beside, find_header, read_delimited, read_table, stated_day
 
 name = "beds"
 
@@ -142,7 +143,7 @@ def _read_workbook(source: Source, sheet: str) -> Extract:
                 f"({off[f'{kind}_beds'][0]}). The file contradicts itself: fetch it again or ask the publisher."
             )
     rows = _proved(frame, _BEDS, [*_SECTORS], where)
-    published, revised = (parse_day(beside(source, sheet, label)) for label in ("Published:", "Revised:"))
+    published, revised = (stated_day(source, sheet, label) for label in ("Published:", "Revised:"))
     return Extract(
         dataset=name,
         layout="kh03_provider_workbook",
@@ -187,9 +188,7 @@ def _proved(frame: pl.DataFrame, beds: Sequence[Column], shares: Sequence[str], 
                 f"{where} row {bad['source_row'][0]}, column {column.headings[0]!r}: {bad[column.name][0]}, expected "
                 "beds in every row (none is 0)."
             )
-    nameless = frame.filter(pl.col("org_code").is_null() & ~pl.col("is_england"))
-    if nameless.height:
-        raise ExtractError(f"{where} row {nameless['source_row'][0]}: beds without a provider code, expected a code.")
+    are_codes(frame.filter(~pl.col("is_england")), Column("org_code", ("Org Code",)), where)
     no_repeats(frame, ["period_start", "is_england", "org_code"], where)
     for sector in shares:
         available, occupied = pl.col(f"available_{sector}_beds"), pl.col(f"occupied_{sector}_beds")

@@ -18,13 +18,14 @@ from ccg_pipeline.extracts.contract import (
     ExtractError,
     Schema,
     adds_up,
+    are_codes,
     no_repeats,
     normalise,
     typed,
 )
-from ccg_pipeline.extracts.periods import parse_day, parse_quarter
+from ccg_pipeline.extracts.periods import parse_quarter
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import beside, find_header, non_submitters, read_table
+from ccg_pipeline.extracts.spreadsheet import beside, find_header, non_submitters, read_table, stated_day
 
 name = "cancelled_operations"
 
@@ -127,6 +128,7 @@ def _read_providers(source: Source, sheet: str) -> Extract:
         )
     _counted(frame, where)
     providers = frame.filter(pl.col("breakdown") == "provider")
+    are_codes(providers, next(c for c in _PROVIDERS if c.name == "org_code"), where)
     no_repeats(providers, ["org_code"], where)
     for breakdown, parts in (
         ("england_with_independent_sector", providers),
@@ -137,7 +139,7 @@ def _read_providers(source: Source, sheet: str) -> Extract:
             raise ExtractError(f"{where}: {england.height} rows of {breakdown}, expected one. Fetch the file again.")
         adds_up(parts, england, [], _COUNTS, where, f"the row {england['org_name'][0]}")
     rows = frame.with_columns(pl.lit(quarter).alias("period_start"))
-    published, revised = (parse_day(beside(source, sheet, label)) for label in ("Published:", "Revised:"))
+    published, revised = (stated_day(source, sheet, label) for label in ("Published:", "Revised:"))
     return Extract(
         dataset=name,
         layout="qmco_provider_workbook",
@@ -223,5 +225,5 @@ def _read_series(source: Source, sheet: str) -> Extract:
             (pl.col(c) if c in rows.columns else pl.lit(None).alias(c)).cast(t) for c, t in schema.items()
         ),
         coverage=tuple(Coverage("england", "all", quarter, months=3) for quarter in rows["period_start"]),
-        published_on=parse_day(beside(source, sheet, "Published:")),
+        published_on=stated_day(source, sheet, "Published:"),
     )

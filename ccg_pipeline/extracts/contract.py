@@ -19,7 +19,6 @@ import polars as pl
 if TYPE_CHECKING:
     from ccg_pipeline.extracts.source import Source
 
-EDITIONS = ("unknown", "provisional", "revised", "final")
 Schema = dict[str, "pl.DataType | type[pl.DataType]"]
 
 
@@ -110,7 +109,7 @@ def normalise(heading: str | None) -> str:
 def match_headings(found: Sequence[str | None], columns: Sequence[Column], where: str) -> dict[str, int]:
     """The position of each column, by its heading.
 
-    Blank headings are passed over (their cells must be empty: `only_empty` checks). Raises `ExtractError`
+    Blank headings are passed over (the reader sees to it that their cells are empty). Raises `ExtractError`
     that names every heading that is unknown, missing or repeated.
     """
     known = {normalise(h): c.name for c in columns for h in c.headings}

@@ -20,14 +20,22 @@ from ccg_pipeline.extracts.contract import (
     ExtractError,
     Schema,
     adds_up,
+    are_codes,
     no_repeats,
     normalise,
     one_month,
     typed,
 )
-from ccg_pipeline.extracts.periods import parse_day, parse_month
+from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import beside, find_header, non_submitters, read_delimited, read_table
+from ccg_pipeline.extracts.spreadsheet import (
+    beside,
+    find_header,
+    non_submitters,
+    read_delimited,
+    read_table,
+    stated_day,
+)
 
 name = "diagnostics"
 
@@ -159,7 +167,10 @@ def _read_full(source: Source) -> Extract:
     frame = typed(read_delimited(source, header, _FULL), _FULL, "the file")
     month = one_month(frame["period"].unique().to_list(), "column 'Period'")
     key = ["provider_code", "commissioner_code"]
-    _whole(frame, [c for c in _FULL if c.name in (*key, "test_number", "test_name")], "the file")
+    for column in _FULL:
+        if column.name in key:
+            are_codes(frame, column, "the file")
+    _whole(frame, [c for c in _FULL if c.name in ("test_number", "test_name")], "the file")
     frame = _proved(frame.with_columns(is_england=pl.lit(False)), key, "the file")
     rows = frame.with_columns(pl.lit(None, pl.String).alias("source_sheet"), pl.lit(month).alias("period_start"))
     return Extract(
@@ -188,7 +199,7 @@ def _read_workbook(source: Source) -> Extract:
             f"the sheets {', '.join(tables)} have the same kind of table, expected one of all tests and one by test."
         )
     rows = _one_table(frames, view)
-    published, revised = (parse_day(beside(source, first, label)) for label in ("Published:", "Revised:"))
+    published, revised = (stated_day(source, first, label) for label in ("Published:", "Revised:"))
     rows = rows.with_columns(
         pl.lit(month).alias("period_start"),
         *(pl.lit(None, pl.String).alias(c) for c in schema if c not in rows.columns and c != "period_start"),

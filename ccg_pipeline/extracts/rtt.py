@@ -23,14 +23,22 @@ from ccg_pipeline.extracts.contract import (
     ExtractError,
     Schema,
     adds_up,
+    are_codes,
     no_repeats,
     normalise,
     one_month,
     typed,
 )
-from ccg_pipeline.extracts.periods import parse_day, parse_month
+from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import beside, find_header, non_submitters, read_delimited, read_table
+from ccg_pipeline.extracts.spreadsheet import (
+    beside,
+    find_header,
+    non_submitters,
+    read_delimited,
+    read_table,
+    stated_day,
+)
 
 name = "rtt"
 
@@ -254,7 +262,10 @@ def _read_full(source: Source) -> Extract:
     frame = _with_bands(frame, [c.name for c in bands])
     _full_totals(frame)
     key = ["provider_code", "commissioner_code", "part"]
-    _whole(frame, [c for c in identity if c.name in (*key, "treatment_function_code")])
+    for column in identity:
+        if column.name in ("provider_code", "commissioner_code"):
+            are_codes(frame, column, "the file")
+    _whole(frame, [c for c in identity if c.name in ("part", "treatment_function_code")])
     no_repeats(frame, [*key, "treatment_function_code"], "the file")
     _functions_add_up(frame, key, "the file", bands)
     rows = frame.with_columns(
@@ -440,7 +451,7 @@ def _read_workbook(source: Source) -> Extract:
         caveats += _england_agrees(source, national, part, front, rows, view)
         by_part[part] = rows.with_columns(pl.lit(part).alias("part"))
     rows = pl.concat(by_part.values(), how="diagonal")
-    published, revised = (_stated_day(source, national, label) for label in ("Published:", "Revised:"))
+    published, revised = (stated_day(source, national, label) for label in ("Published:", "Revised:"))
     rows = rows.with_columns(
         pl.lit(front.month).alias("period_start"),
         *(pl.lit(None, pl.String).alias(c) for c in schema if c not in rows.columns and c != "period_start"),
@@ -498,15 +509,6 @@ def _front(source: Source, sheet: str, part: str | None = None) -> _Front:
 
 
 _NEEDED = ("Treatment Function Code", ">0-1")
-
-
-def _stated_day(source: Source, sheet: str, label: str) -> date | None:
-    """The day beside a label; None where it says there is none. A day that cannot be read decides no edition."""
-    text = beside(source, sheet, label)
-    day = parse_day(text)
-    if day is None and normalise(text) not in ("", "-", "n/a", "na", "not applicable"):
-        raise ExtractError(f"sheet {sheet!r}: {label} {text!r} is no day such as '9th July 2015'. Correct the copy.")
-    return day
 
 
 def _organisation_sheets(source: Source, view: _View) -> dict[str, str]:
@@ -596,8 +598,8 @@ def _workbook_rows(
     frame = typed(read_table(source, sheet, needed, columns), columns, where)
     # A footnote has text and no treatment function.
     frame = frame.filter(pl.col("treatment_function_code").is_not_null())
-    if code and (blank := frame.filter(pl.col(code).is_null())).height:
-        raise ExtractError(f"{where} row {blank['source_row'][0]}: no organisation code, expected one in every row.")
+    if code:
+        are_codes(frame, next(c for c in columns if c.name == code), where)
     for column in ("pathways_with_known_start", "pathways_with_unknown_start"):
         if column not in frame.columns:
             frame = frame.with_columns(pl.lit(None, pl.Int64).alias(column))

@@ -110,6 +110,8 @@ class Source:
     def _from_zip(self) -> bytes:
         try:
             with zipfile.ZipFile(io.BytesIO(self._packed)) as archive:
+                if "[Content_Types].xml" in archive.namelist():
+                    raise ExtractError("an Office document that is no workbook: csv, xls, xlsx, gz or zip expected.")
                 members = [m for m in archive.infolist() if not m.is_dir() and not _NOT_DATA.search(m.filename)]
                 if len(members) != 1:
                     raise ExtractError(

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date
 
 import polars as pl
 
 from ccg_pipeline.extracts.contract import Column, ExtractError, match_headings, normalise
+from ccg_pipeline.extracts.periods import parse_day
 from ccg_pipeline.extracts.source import Source
 
 _DEEPEST_HEADER = 25
@@ -144,3 +146,12 @@ def read_delimited(
             kept.append(heading)
     positions = match_headings(kept, columns, f"row {header + 1}")
     return frame.select("source_row", *(pl.col(f"column_{i + 1}").alias(n) for n, i in positions.items()))
+
+
+def stated_day(source: Source, sheet: str, label: str) -> date | None:
+    """The day beside a label; None where it says there is none. A day that cannot be read decides no edition."""
+    text = beside(source, sheet, label)
+    day = parse_day(text)
+    if day is None and normalise(text) not in ("", "-", "n/a", "na", "not applicable"):
+        raise ExtractError(f"sheet {sheet!r}: {label} {text!r} is no day such as '9th July 2015'. Correct the copy.")
+    return day

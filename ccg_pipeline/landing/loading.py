@@ -28,7 +28,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Receipt:
-    """What one scan of the landing folder found. Counts of files, and the names of those in quarantine."""
+    """What one scan of the landing folder found. Counts of files, by what became of them."""
 
     files: int
     ignored: int
@@ -258,7 +258,7 @@ def _refuse_undecided(con: duckdb.DuckDBPyConnection, settings: Settings, datase
         FROM slices a
         JOIN slices b ON a.extract_id <> b.extract_id AND a.view = b.view AND a.part = b.part
             AND a.period_start = b.period_start AND a.edition = b.edition AND a.received_at = b.received_at
-            AND a.published_on IS NOT DISTINCT FROM b.published_on
+            AND coalesce(a.published_on, a.received_at::DATE) = coalesce(b.published_on, b.received_at::DATE)
         JOIN names an ON a.extract_id = an.extract_id
         JOIN names bn ON b.extract_id = bn.extract_id
         GROUP BY a.extract_id, an.file_name

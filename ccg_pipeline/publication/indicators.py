@@ -14,8 +14,6 @@ from typing import Any
 
 import duckdb
 
-FORMATS = ("table", "csv", "json", "xlsx")
-
 
 class UnknownNameError(Exception):
     """An organisation, indicator or set that the publication does not have."""
@@ -49,7 +47,7 @@ WITH months AS (
         AND ($period IS NULL OR $period BETWEEN c.period_start AND c.period_end)
 ),
 years_to_date AS (
-    SELECT indicator_id, org_code, org_level, period_end, source, numerator, denominator, value
+    SELECT indicator_id, org_code, org_level, period_end, source, numerator, denominator, value, caveat
     FROM marts.fct_standard_comparisons WHERE period_type = 'ytd'
 )
 SELECT
@@ -59,6 +57,7 @@ SELECT
     m.numerator, m.denominator, m.value, m.unit,
     m.comparator, m.standard, m.is_met, m.excess_breaches, m.periods_in_breach,
     y.numerator AS ytd_numerator, y.denominator AS ytd_denominator, y.value AS ytd_value,
+    y.caveat AS ytd_caveat,
     m.source, m.edition, m.is_provisional, m.caveat, m.extract_ids
 FROM months m
 LEFT JOIN years_to_date y USING (indicator_id, org_code, org_level, period_end, source)
@@ -186,7 +185,7 @@ def _as_table(rows: Sequence[dict[str, Any]]) -> str:
                 standard,
                 verdict(row),
                 shown(row["ytd_value"], row["ytd_numerator"], row["ytd_denominator"], row["unit"]),
-                "; ".join(part for part in (edition, row["caveat"]) if part),
+                "; ".join(part for part in (edition, row["caveat"], _why_no_year_to_date(row)) if part),
             )
         )
     widths = [max(len(line[i]) for line in lines) for i in range(len(header) - 1)]
@@ -196,6 +195,13 @@ def _as_table(rows: Sequence[dict[str, Any]]) -> str:
         cells = [line[i].rjust(w) if i in right else line[i].ljust(w) for i, w in enumerate(widths)]
         out.append("  ".join([*cells, line[-1]]).rstrip())
     return "\n".join(out) + "\n"
+
+
+def _why_no_year_to_date(row: dict[str, Any]) -> str | None:
+    """The first reason why there is no year to date, where the month itself has a value."""
+    if row["ytd_value"] is not None or row["value"] is None or not row["ytd_caveat"]:
+        return None
+    return str(row["ytd_caveat"]).split("; ")[0]
 
 
 def _number(value: float | None) -> str:

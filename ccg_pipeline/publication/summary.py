@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -23,9 +23,6 @@ class Summary:
     first_month: str | None
     last_month: str | None
     breaches: dict[str, dict[str, Any]]
-
-    def as_record(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
@@ -77,7 +74,7 @@ def in_words(summary: Summary) -> list[str]:
         f"Indicators: {summary.indicators} indicators, {summary.indicator_values:,} monthly and quarterly values of "
         f"{summary.organisations:,} organisations, {summary.first_month} to {summary.last_month}",
         "",
-        "Breaches of standards" + " " * 9 + "all months   latest month judged",
+        "Breaches of standards" + " " * 9 + "all periods  latest period judged",
     ]
     for standard, found in summary.breaches.items():
         lines.append(

@@ -134,7 +134,7 @@ def test_copies_renames_editions_and_quarantine(settings: Settings) -> None:
     land(settings, NIGHT + timedelta(days=2))
     build_marts(settings)
     found = statuses(settings)
-    assert found["1.csv"] == ("superseded", "a later edition covers all of it")
+    assert found["1.csv"] == ("superseded", "another edition counts for all of it")
     assert found["again.csv"] == ("loaded", None)
     assert value(settings, "AE_4HR", "RWG", "2019-05") == (10949, 13707)
     assert value(settings, "AE_4HR", "RWG", "2019-04") == (10663, 13127)

@@ -233,7 +233,7 @@ def test_full_extract(tmp_path: Path) -> None:
         (2, 9, 15, "test 'TOTAL' with number 15"),
         (0, 11, "*", "found '*', expected a whole number"),
         (0, 11, None, "blank, expected a count in every row"),
-        (0, 7, None, "column 'Commissioner Org Code': blank"),
+        (0, 7, None, "column 'Commissioner Org Code': found None"),
         (4, 0, "DM01-JUNE-2019", "several months"),
     ],
 )

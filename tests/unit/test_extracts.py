@@ -191,7 +191,9 @@ def test_dtoc_blank_days_beside_beds_are_refused(sample_raw: Path, tmp_path: Pat
         read_table(tmp_path, table)
 
 
-@pytest.mark.parametrize(("dataset", "heading"), [("ae", "Org Code"), ("dtoc", "Provider Org Code")])
+@pytest.mark.parametrize(
+    ("dataset", "heading"), [("ae", "Org Code"), ("dtoc", "Provider Org Code"), ("rtt", "Commissioner Org Code")]
+)
 def test_codes_changed_by_a_spreadsheet_are_refused(
     sample_raw: Path, tmp_path: Path, dataset: str, heading: str
 ) -> None:

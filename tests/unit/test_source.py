@@ -64,6 +64,7 @@ def test_row_numbers_count_from_the_top_and_skip_nothing(tmp_path: Path) -> None
         (gzip.compress("a,b\n".encode("utf-16")), "UTF-16"),
         ("a,b\n".encode("utf-16"), "UTF-16"),
         (zipped(a=b"x", b=b"y"), "holds 2 files"),
+        (zipped(**{"[Content_Types].xml": b"x", "word/document.xml": b"y"}), "no workbook"),
         (zipped(a=b"0" * 50_000_000), "bomb"),
         (gzip.compress(b"0" * 50_000_000), "bomb"),
         (b"PK\x03\x04 not really", "cannot be unpacked"),

@@ -194,6 +194,7 @@ stated_systems as (
             and stated.measure = systems.measure
             and stated.org_code = systems.org_code
             and stated.org_level = systems.org_level
+            and stated.period_type = systems.period_type
             and stated.period_start = systems.period_start
             and not systems.is_incomplete
     where stated.org_level in ('stp', 'icb')
@@ -221,7 +222,7 @@ organisations_and_systems as (
         {{ columns }},
         extract_ids
     from systems
-    anti join stated_systems using (dataset, measure, org_code, org_level, period_start)
+    anti join stated_systems using (dataset, measure, org_code, org_level, period_type, period_start)
 
 )
 

@@ -37,7 +37,7 @@ select
         when extracts.outcome <> 'loaded' then extracts.reason
         when not received_files.is_first_of_content then 'the same bytes as another file'
         when extracts.extract_id not in (select extract_id from current_extracts)
-            then 'a later edition covers all of it'
+            then 'another edition counts for all of it'
     end as reason
 from received_files
 inner join extracts using (extract_id)

@@ -51,8 +51,8 @@ sanctioned as (
     left join sanctions
         on
             breaches.indicator_id = sanctions.indicator_id
-            and breaches.period_start >= sanctions.valid_from
-            and breaches.period_start <= sanctions.valid_to
+            and breaches.period_end >= sanctions.valid_from
+            and breaches.period_end <= coalesce(sanctions.valid_to, date '9999-12-31')
 
 )
 

@@ -21,12 +21,12 @@ ranked as (
         extracts.edition,
         extracts.is_provisional,
         extracts.caveat,
-        -- A final edition outranks all, a provisional one nothing; then publication, else receipt, decides. What arrives
+        -- Final before revised before unstated before provisional; then publication, else receipt, decides. What arrives
         -- together and says neither is refused at landing.
         row_number() over (
             partition by coverage.dataset, coverage.view, coverage.part, coverage.period_start
             order by
-                case extracts.edition when 'final' then 2 when 'provisional' then 0 else 1 end desc,
+                case extracts.edition when 'final' then 3 when 'revised' then 2 when 'provisional' then 0 else 1 end desc,
                 coalesce(extracts.published_on, cast(extracts.received_at as date)) desc,
                 extracts.received_at desc,
                 coverage.extract_id
