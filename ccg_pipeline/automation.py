@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from ccg_pipeline.landing.files import LandingError, scan
-from ccg_pipeline.nights import landing_fingerprint
+from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
 from ccg_pipeline.settings import Settings
 
 # A file modified more recently than this may still be on its way.

@@ -1,7 +1,7 @@
 """What a night saw, so that the next one can tell at once that nothing is new; and the record of every run.
 
-Belongs here: fingerprints of landing folder and project, and `runs.jsonl`. Imports nothing heavy: a night with nothing
-new must be over before Dagster, dbt or Great Expectations are loaded.
+Belongs here: what a publication was made from, the fingerprint of the project, and `runs.jsonl`. Imports nothing
+heavy: a night with nothing new must be over before Dagster, dbt or Great Expectations are loaded.
 """
 
 from __future__ import annotations
@@ -13,17 +13,11 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from ccg_pipeline.landing.files import LandedFile
+from ccg_pipeline.landing.files import LandedFile, landing_fingerprint
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 _PROJECT_PARTS = ("ccg_pipeline", "dbt_project", "expectations", "requirements.lock")
 _PROJECT_SUFFIXES = (".py", ".sql", ".yml", ".csv", ".json", ".lock")
-
-
-def landing_fingerprint(files: Iterable[LandedFile]) -> str:
-    """Changes when a file comes, goes, changes or is renamed."""
-    lines = sorted(f"{file.extract_id} {file.file_name}" for file in files)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def project_fingerprint() -> str:

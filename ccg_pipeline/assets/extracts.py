@@ -7,12 +7,11 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from ccg_pipeline import extracts, nights, warehouse
+from ccg_pipeline import extracts, warehouse
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Installation, progress
 from ccg_pipeline.extracts.contract import Column
 from ccg_pipeline.landing import loading
-from ccg_pipeline.landing.files import scan
 
 GROUP = "landing"
 RECEIVED = dg.AssetKey(["raw", "received_files"])
@@ -58,7 +57,6 @@ def build_assets() -> list[dg.AssetsDefinition]:
 def received_files(installation: Installation) -> dg.MaterializeResult:
     settings = installation.settings
     receipt = loading.receive(settings, datetime.now(UTC).replace(tzinfo=None), progress)
-    settings.scratch.mkdir(parents=True, exist_ok=True)
     return dg.MaterializeResult(
         metadata={
             "files": receipt.files,
@@ -66,7 +64,7 @@ def received_files(installation: Installation) -> dg.MaterializeResult:
             "duplicates": receipt.duplicates,
             "ignored_files": receipt.ignored,
             "withdrawn_extracts": receipt.withdrawn,
-            "landing_fingerprint": nights.landing_fingerprint(scan(settings.raw)[0]),
+            "landing_fingerprint": receipt.fingerprint,
         }
     )
 

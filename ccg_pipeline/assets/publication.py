@@ -8,7 +8,7 @@ from ccg_pipeline.assets.extracts import FRESHNESS
 from ccg_pipeline.assets.resources import Installation, log
 from ccg_pipeline.checks.asset_checks import RESULTS
 from ccg_pipeline.landing import loading
-from ccg_pipeline.landing.files import scan
+from ccg_pipeline.landing.files import landing_fingerprint, scan
 
 PUBLICATION = dg.AssetKey(["publication", "ccg_duckdb"])
 _MARTS = (
@@ -47,7 +47,7 @@ def publication(installation: Installation) -> dg.MaterializeResult:
     files = scan(settings.raw)[0]
     # What came or changed while the run went on is for the next night: only what was received counts as published.
     if sorted(present) == sorted((f.file_name, f.extract_id) for f in files):
-        nights.remember(settings, nights.landing_fingerprint(files))
+        nights.remember(settings, landing_fingerprint(files))
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(settings.published)),

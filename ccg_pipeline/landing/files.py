@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,3 +82,9 @@ def walk(raw: Path) -> dict[str, Path]:
 def sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def landing_fingerprint(files: Iterable[LandedFile]) -> str:
+    """Changes when a file comes, goes, changes or is renamed."""
+    lines = sorted(f"{file.extract_id} {file.file_name}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -20,7 +20,7 @@ import duckdb
 from ccg_pipeline import extracts, warehouse
 from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.landing.files import LandedFile, scan, sha256, walk
+from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, sha256, walk
 from ccg_pipeline.settings import Settings
 
 Progress = Callable[[str], None]
@@ -28,13 +28,14 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Receipt:
-    """What one scan of the landing folder found. Counts of files, by what became of them."""
+    """What one scan of the landing folder found: counts of files, and the fingerprint of them all."""
 
     files: int
     ignored: int
     new: int
     duplicates: int
     withdrawn: int
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
         for number, file in enumerate(new, 1):
             progress(f"recognising {number} of {len(new)}: {file.file_name}")
             _register(con, settings, file, now)
-    return Receipt(len(files), ignored, len(new), len(files) - len(by_content), withdrawn)
+    return Receipt(len(files), ignored, len(new), len(files) - len(by_content), withdrawn, landing_fingerprint(files))
 
 
 def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:

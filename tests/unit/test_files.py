@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ccg_pipeline.landing.files import LandingError, cannot_be_data, scan
-from ccg_pipeline.nights import landing_fingerprint
+from ccg_pipeline.landing.files import LandingError, cannot_be_data, landing_fingerprint, scan
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ with counts as (
     select
         *,
         -- CCG and sub-ICB location, STP and ICB: one series each, under the name of the time.
-        case org_level when 'sub_icb' then 'ccg' when 'icb' then 'stp' else org_level end as series_level,
+        {{ series_level() }} as series_level,
         make_date(
             year(period_start) - case when month(period_start) < 4 then 1 else 0 end, 4, 1
         ) as financial_year_start,

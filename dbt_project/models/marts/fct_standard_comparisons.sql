@@ -94,11 +94,11 @@ runs as (
     from (
         select
             *,
-            case org_level when 'sub_icb' then 'ccg' when 'icb' then 'stp' else org_level end as series_level,
+            {{ series_level() }} as series_level,
             lag(period_start) over (
                 partition by
                     indicator_id, org_code, period_type, source,
-                    case org_level when 'sub_icb' then 'ccg' when 'icb' then 'stp' else org_level end
+                    {{ series_level() }}
                 order by period_start, period_end
             ) as lag_start
         from judged
