@@ -19,6 +19,7 @@ from ccg_pipeline.extracts.source import Source
 _WIDTH = 27
 _CODE, _NAME, _REGION, _PARENT, _OPENED, _CLOSED = 0, 1, 2, 3, 10, 11
 _DAY = re.compile(r"(19|20)\d{6}")
+_AREA_CODE = re.compile(r"Q\d\d")  # the area teams of lists before there were STPs
 _REGION_CODE = re.compile(r"[YW]\d\d")
 
 # What an organisation is, by how its name ends; a list is of commissioners or of trusts, by all of its names.
@@ -87,6 +88,8 @@ def read(source: Source) -> Extract:
                 "list again."
             )
         parent, region = cells[_PARENT] or None, cells[_REGION] or None
+        if parent and _AREA_CODE.fullmatch(parent):
+            parent = None
         if parent and not SYSTEM_CODE.fullmatch(parent):
             raise ExtractError(
                 f"{where}, column 4 (parent): found {parent!r}, expected the code of an STP or ICB such as QM7, or "

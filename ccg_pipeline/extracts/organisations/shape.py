@@ -28,7 +28,7 @@ SCHEMA: Schema = {
 }
 
 ODS_CODE = re.compile(r"[A-Z0-9]{3,7}")
-SYSTEM_CODE = re.compile(r"Q[A-Z0-9]{2}")
+SYSTEM_CODE = re.compile(r"Q[A-Z][A-Z0-9]")
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,8 @@ expected_members as (
         memberships.system_code,
         memberships.system_level,
         list_sort(list(memberships.member_code)) as expected_codes,
+        list_sort(list(memberships.member_code) filter (where memberships.is_doubtful)) as doubtful_codes,
+        list_sort(list_distinct(flatten(list(memberships.rests_on)))) as rests_on,
         list(organisations_seen.org_code) as seen_codes
     from months_held
     inner join memberships
@@ -179,7 +181,9 @@ systems as (
             absent_codes,
             code -> system_sums.dataset <> 'cancer' or not list_contains(expected_members.seen_codes, code)
         ) as missing_codes,
-        system_sums.is_member_without_value or len(missing_codes) > 0 as is_incomplete,
+        system_sums.is_member_without_value
+        or len(missing_codes) > 0
+        or expected_members.doubtful_codes is not null as is_incomplete,
         case when not is_incomplete then system_sums.numerator end as numerator,
         case when not is_incomplete then system_sums.denominator end as denominator,
         nullif(concat_ws(
@@ -190,6 +194,14 @@ systems as (
                     then 'no sum: no figures for ' || array_to_string(missing_codes, ', ')
                 when len(absent_codes) > 0
                     then 'no patients reported for ' || array_to_string(absent_codes, ', ')
+            end,
+            'no sum: no list says whether '
+            || array_to_string(expected_members.doubtful_codes, ', ') || ' belonged to it then',
+            case
+                when len(expected_members.rests_on) > 0
+                    then 'its members are those of ' || array_to_string(
+                        list_transform(expected_members.rests_on, stated_for -> strftime(stated_for, '%B %Y')), ' and '
+                    )
             end,
             system_sums.caveat
         ), '') as caveat,
