@@ -63,6 +63,11 @@ def test_a_list_of_commissioners_dates_itself_by_its_latest_opening(tmp_path: Pa
     assert extract.rows["as_of"].unique().to_list() == [date(2024, 4, 1)]
 
 
+def test_the_areas_of_a_list_older_than_stps_are_no_stp(tmp_path: Path) -> None:
+    extract = read(ods_list(tmp_path / "a.csv", [ods_row("06N", "NHS HERTS VALLEYS CCG", "Q78")]))
+    assert stated(extract, "organisation", "org_code", "parent_code") == [("06N", None)]
+
+
 def test_a_list_of_trusts(tmp_path: Path) -> None:
     rows = [ods_row("RVL", "BARNET AND CHASE FARM HOSPITALS NHS TRUST", "QMJ", "19990401", "20140701", "Y56")]
     extract = read(ods_list(tmp_path / "a.csv", rows))
@@ -206,7 +211,11 @@ def workbook() -> Sheets:
             ["CODE: QHM", *partner("QVP", "North STP", ["Northumberland CCG", "00L"])],
         ],
         "NHSE Regions": [["Coded in eauth.csv"], [], ["Y61", "EAST OF ENGLAND COMMISSIONING REGION"]],
-        "CCGs": [["Code", "Org Name", "Lookup to STP Partners"], ["06N", "NHS HERTS VALLEYS CCG", "06N"]],
+        "CCGs": [
+            ["Code", "Org Name", "Lookup to STP Partners"],
+            ["06N", "NHS HERTS VALLEYS CCG", "06N"],
+            ["13Q", "NATIONAL COMMISSIONING HUB 1"],
+        ],
         "LAs": [["Code", "LA Name", "National Grouping", "HLHG"], [12, "HERTFORDSHIRE", "Y61", "Q99", None, "A", 27]],
         "Trusts": [
             ["ORGANISATION NAME", "ORG CODE", "NATIONAL GROUPING", "LOOKUP TO STP PARTNERS", "Open date", "Close Date"],
@@ -255,6 +264,8 @@ def test_stp_partners_of_the_day_and_until(tmp_path: Path) -> None:
         ("99Q", "15N", "ccg"),
         ("RR1", "RRK", "trust"),
     ]
+    listed = extract.rows.filter(pl.col("source_sheet") == "CCGs")
+    assert listed.select("org_code", "org_role").rows() == [("06N", "ccg"), ("13Q", "commissioning_hub")]
     councils = extract.rows.filter(pl.col("org_role") == "local_authority")
     assert councils["org_code"].to_list() == ["012", "012"]
     assert extract.caveats == ()

@@ -76,7 +76,7 @@ def read(source: Source) -> Extract:
                 "once. Fetch the list again."
             )
         seen[code] = number
-        role, kind = _role(cells[_NAME], where)
+        role, kind = role_of(cells[_NAME], where)
         if kind not in kinds:
             kinds[kind] = number
         opened, closed = _day(cells[_OPENED], where, "11 (opened)"), _day(cells[_CLOSED], where, "12 (closed)")
@@ -110,7 +110,8 @@ def read(source: Source) -> Extract:
     return extract_of(statements, layout=f"ods_list_of_{kind}", part=f"ods_{kind}", as_of=as_of)
 
 
-def _role(name: str, where: str) -> tuple[str, str]:
+def role_of(name: str, where: str) -> tuple[str, str]:
+    """What an organisation is by its name, and the kind of list it stands in. Raises `ExtractError` where unknown."""
     for role, kind, pattern in _ROLES:
         if pattern.search(name.upper()):
             return role, kind

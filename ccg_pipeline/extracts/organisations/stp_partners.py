@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from ccg_pipeline.extracts.contract import Column, Extract, ExtractError, match_headings, normalise
+from ccg_pipeline.extracts.organisations.ods_lists import role_of
 from ccg_pipeline.extracts.organisations.shape import (
     SYSTEM_CODE,
     Statement,
@@ -331,8 +332,10 @@ def _changes(sheet: _Sheet, as_of: date) -> Iterator[Statement]:
 def _ccgs(sheet: _Sheet) -> Iterator[Statement]:
     """Codes and names: an older list than that of the partners, so that it proves nothing about them."""
     for number, row in sheet.rows(_CCGS):
-        code = check_code(row["code"], f"sheet {sheet.name!r} row {number}", "column 'Code'")
-        yield Statement(sheet.name, number, "organisation", code, row["name"], "ccg")
+        where = f"sheet {sheet.name!r} row {number}"
+        code = check_code(row["code"], where, "column 'Code'")
+        role, _ = role_of(row["name"] or "", where)
+        yield Statement(sheet.name, number, "organisation", code, row["name"], role)
 
 
 def _trusts(sheet: _Sheet) -> Iterator[Statement]:

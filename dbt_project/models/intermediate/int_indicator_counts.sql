@@ -30,6 +30,41 @@ corrections as (
 
 ),
 
+-- For a year after a merger the figures of the successor are set beside months of it alone.
+breaks as (
+
+    select
+        org_code,
+        org_level,
+        dataset,
+        period_start::date as period_start,
+        'since ' || strftime(changed_on, '%B %Y') || ' with '
+        || array_to_string(list_sort(list(predecessor_code)), ', ') || ': not comparable with earlier' as caveat
+    from (
+        select
+            *,
+            date_trunc('month', changed_on) as first_month,
+            unnest(generate_series(first_month, first_month + interval 11 month, interval 1 month)) as period_start
+        from {{ ref('int_series_breaks') }}
+        where is_within_series
+    )
+    group by org_code, org_level, dataset, period_start, changed_on
+
+),
+
+break_caveats as (
+
+    select
+        org_code,
+        org_level,
+        dataset,
+        period_start,
+        {{ join_caveats('caveat') }} as caveat
+    from breaks
+    group by org_code, org_level, dataset, period_start
+
+),
+
 -- A correction holds for as long as the file says what the correction expects there.
 corrected_counts as (
 
@@ -49,6 +84,7 @@ corrected_counts as (
             '; ',
             {{ correction_in_words('numerators') }},
             {{ correction_in_words('denominators') }},
+            break_caveats.caveat,
             counts.caveat
         ), '') as caveat,
         counts.edition,
@@ -61,6 +97,12 @@ corrected_counts as (
             and {{ count }}s.corrected_count = '{{ count }}'
             and {{ count }}s.expected_value = counts.{{ count }}
     {%- endfor %}
+    left join break_caveats
+        on
+            counts.org_code = break_caveats.org_code
+            and counts.org_level = break_caveats.org_level
+            and counts.dataset = break_caveats.dataset
+            and counts.period_start = break_caveats.period_start
 
 ),
 
