@@ -26,6 +26,12 @@ stated as (
 
 ),
 
+successions as (
+
+    select * from {{ ref('stg_organisations__successions') }}
+
+),
+
 catalogued as (
 
     select
@@ -229,22 +235,30 @@ of_icbs as (
 
 ),
 
--- A CCG that had closed before every list: only the system recorded last is known, maybe its successor's.
+-- A CCG that had closed before every list: only the system recorded last is known, maybe its successor's. It may have
+-- belonged to that one, or to one that was merged into it.
 unstated as (
 
     select
-        member_code,
+        commissioners.member_code,
         'stp' as system_level,
         {{ stps_from }} as valid_from,
         {{ icbs_from }} - 1 as valid_to,
-        parent_code as earlier_system,
+        unnest(list_append(
+            list(successions.org_code) filter (where successions.org_code is not null), commissioners.parent_code
+        )) as earlier_system,
         null as later_system,
         null::date as earlier_for,
         null::date as later_for,
         false as is_stated,
         true as is_doubtful
     from commissioners
-    where parent_code is not null and member_code not in (select member_code from statements)
+    left join successions
+        on commissioners.parent_code = successions.successor_code and successions.org_role = 'stp'
+    where
+        commissioners.parent_code is not null
+        and commissioners.member_code not in (select member_code from statements)
+    group by commissioners.member_code, commissioners.parent_code
 
 ),
 
