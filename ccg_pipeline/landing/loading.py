@@ -23,7 +23,7 @@ from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.landing.catalogue import Catalogue, NotInCatalogueError
 from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, sha256, walk
-from ccg_pipeline.settings import Settings
+from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 Progress = Callable[[str], None]
 
@@ -59,7 +59,7 @@ def reader_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def read_extract(path: Path, name: str, seeds: Path) -> Extract:
+def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds") -> Extract:
     """One file, recognised and read; the codes of a return looked up in the catalogue, which is in ``seeds``.
 
     Raises `ExtractError`, also for a reader's own failure on a strange file; `OSError` where it cannot be opened.
