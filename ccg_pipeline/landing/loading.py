@@ -205,9 +205,15 @@ def _register(con: duckdb.DuckDBPyConnection, settings: Settings, file: LandedFi
 
 def _insert(con: duckdb.DuckDBPyConnection, settings: Settings, extract_id: str, extract: Extract) -> None:
     warehouse.insert_rows(con, extract.dataset, extract_id, extract.rows, settings.scratch)
-    con.executemany(
-        "INSERT INTO raw.extract_coverage VALUES (?, ?, ?, ?, ?)",
-        [[extract_id, extract.dataset, c.view, c.part, c.period_start] for c in extract.coverage],
+    con.execute(
+        "INSERT INTO raw.extract_coverage SELECT ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::DATE[])",
+        [
+            extract_id,
+            extract.dataset,
+            [c.view for c in extract.coverage],
+            [c.part for c in extract.coverage],
+            [c.period_start for c in extract.coverage],
+        ],
     )
     con.execute(
         """
