@@ -1,4 +1,6 @@
-"""The unit tests of the dbt models, which prove rules on rows of their own."""
+"""dbt's own unit tests: each rule on rows that stand beside the model, without a file."""
+
+from __future__ import annotations
 
 import json
 import os
@@ -9,10 +11,10 @@ from pathlib import Path
 from ccg_pipeline.settings import Settings
 
 
-def test_dbt_unit_tests(sample_home: Path, tmp_path: Path) -> None:
+def test_every_unit_test_of_the_models_passes(sample_home: Path, tmp_path: Path) -> None:
     settings = Settings(tmp_path, tmp_path)
-    # dbt asks the warehouse for the types of the columns, and writes beside them.
-    shutil.copyfile(Settings(sample_home, sample_home).warehouse, settings.warehouse)
+    shutil.copyfile(Settings(sample_home, sample_home).published, settings.warehouse)
+    settings.warehouse.chmod(0o644)
     done = subprocess.run(
         [settings.dbt_executable, "--quiet", "test", "--select", "test_type:unit"],
         cwd=settings.dbt_project,
@@ -22,4 +24,4 @@ def test_dbt_unit_tests(sample_home: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads((settings.dbt_target / "run_results.json").read_text())["results"]
-    assert [r["unique_id"] for r in results if r["status"] == "pass"]
+    assert len(results) >= 3
