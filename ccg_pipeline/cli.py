@@ -77,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     indicators.add_argument("--as-known-at", type=_moment, metavar="DATE", help="as it could be said on that day")
     indicators.set_defaults(command=_indicators)
 
+    template = commands.add_parser("template", help="write the template of local returns, to fill in and drop")
+    template.add_argument(
+        "--out", type=Path, default=Path("local_returns.xlsx"), metavar="FILE", help="xlsx or csv (local_returns.xlsx)"
+    )
+    template.set_defaults(command=_template)
+
     sample = commands.add_parser("sample", help="write a small landing folder of sample extracts")
     sample.add_argument("folder", type=Path, metavar="DIR")
     sample.set_defaults(command=_sample)
@@ -238,6 +244,21 @@ def _indicators(options: argparse.Namespace) -> int:
             raise UnusableError(f"{options.out} cannot be written: {error}") from None
     elif rows or options.format != "table":
         print(indicators.render(rows, options.format), end="")
+    return 0
+
+
+def _template(options: argparse.Namespace) -> int:
+    from ccg_pipeline.publication.template import write_template
+
+    if options.out.suffix.lower() not in (".xlsx", ".csv"):
+        return _usage(f"{options.out} is neither xlsx nor csv")
+    try:
+        write_template(options.out, Settings.from_environment().seeds)
+    except FileExistsError:
+        return _usage(f"{options.out} is there already: name a new file with --out")
+    except OSError as error:
+        raise UnusableError(f"{options.out} cannot be written: {error}") from None
+    print(f"Written: {options.out}")
     return 0
 
 

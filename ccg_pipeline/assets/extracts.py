@@ -29,6 +29,7 @@ _TITLES = {
     "dtoc": "Delayed transfers of care, monthly by provider and local authority, responsible organisation and reason",
     "mar": "Hospital activity (MAR) to May 2020, referrals above all, monthly by commissioner or provider",
     "organisations": "Organisations with dates, parents and successors (ODS, ONS), by list",
+    "local_returns": "Local returns in the layout of the template, by indicator, organisation and period",
     "rtt": "Referral to treatment pathways, monthly by provider, commissioner and weeks waited",
 }
 _COMMON_COLUMNS = {

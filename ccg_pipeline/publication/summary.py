@@ -87,7 +87,7 @@ def in_words(summary: Summary) -> list[str]:
         lines.append("  " + dataset.ljust(22) + "".join(f"{by_status[s]:>13,}" for s in STATUSES))
     lines += [
         "",
-        f"Indicators: {summary.indicators} indicators, {summary.indicator_values:,} monthly and quarterly values of "
+        f"Indicators: {summary.indicators} indicators, {summary.indicator_values:,} values of "
         f"{summary.organisations:,} organisations, {summary.first_month} to {summary.last_month}",
         "",
         "Breaches of standards" + " " * 9 + "all periods  latest period judged",
