@@ -16,6 +16,7 @@ from ccg_pipeline.extracts import (
     cancer,
     diagnostics,
     dtoc,
+    mar,
     organisations,
     rtt,
 )
@@ -23,7 +24,7 @@ from ccg_pipeline.extracts.contract import Dataset, ExtractError
 from ccg_pipeline.extracts.source import Source
 
 DATASETS: dict[str, Dataset] = {
-    d.name: d for d in (activity, ae, beds, cancelled_operations, cancer, diagnostics, dtoc, organisations, rtt)
+    d.name: d for d in (activity, ae, beds, cancelled_operations, cancer, diagnostics, dtoc, mar, organisations, rtt)
 }
 
 
