@@ -99,7 +99,7 @@ def one_value(sample_home: Path) -> Iterator[Callable[..., dict]]:
         def look_up(indicator_id: str, org_code: str, month: str, period_type: str = "month") -> dict:
             cursor = con.execute(
                 "SELECT * FROM marts.fct_standard_comparisons WHERE indicator_id = ? AND org_code = ? "
-                "AND period_type = ? AND strftime(period_end, '%Y-%m') = ?",
+                "AND period_type = ? AND strftime(period_end, '%Y-%m') = ? AND is_preferred",
                 [indicator_id, org_code, period_type, month],
             )
             rows = cursor.fetchall()
