@@ -84,6 +84,11 @@ def read(source: Source) -> Extract:
                     f"{where}, column {area.upper()}{years[0]}CD: found {row[f'{area}_cd']!r}, expected a code of ONS "
                     "such as E54000025. Fetch the file again."
                 )
+        if not (row[f"{member}_nm"] or "").startswith("NHS ") or not row[f"{system}_nm"]:
+            raise ExtractError(
+                f"{where}: the names {row[f'{member}_nm']!r} and {row[f'{system}_nm']!r}, expected those of a "
+                f"commissioner ('NHS ...') and of its {system.upper()}. Fetch the file again."
+            )
         region = row.get("nhser_cdh")
         members.append(
             Statement(
@@ -127,8 +132,8 @@ def _is_whole(frame: pl.DataFrame, regions: list[str | None], year: int) -> None
         numbers = sorted(int(n) if n and n.isdigit() else -1 for n in frame["row_id"])
         if numbers[0] not in (0, 1) or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
             raise ExtractError(
-                f"the numbers of the {len(numbers)} rows (last column, to {numbers[-1]}) are not 1, 2, 3 and so on, each "
-                "once: rows are missing or doubled. Fetch the file again."
+                f"the numbers of the {len(numbers)} rows (last column, to {numbers[-1]}) are not 1, 2, 3 and so on, "
+                "each once: rows are missing or doubled. Fetch the file again."
             )
     if any(regions) and year >= _REGIONS_FROM and (absent := sorted(_REGIONS - set(regions))):
         raise ExtractError(
