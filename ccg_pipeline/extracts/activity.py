@@ -45,7 +45,7 @@ MEASURES = tuple(
 )
 _IDENTITY = (
     Column("financial_year", ("Financial Year",)),
-    Column("reporting_period", ("Reporting Period",)),
+    Column("reporting_period", ("Reporting Period",), "count"),
     Column("activity_month", ("Activity Month",)),
     Column("breakdown", ("Organisation breakdown",)),
     Column("org_code", ("Org Code",)),
@@ -105,7 +105,6 @@ def read(source: Source) -> Extract:
         pl.lit(None, pl.String).alias("source_sheet"),
         pl.col("activity_month").replace_strict(months, return_dtype=pl.Date).alias("period_start"),
         pl.col("breakdown").replace_strict(_BREAKDOWNS),
-        pl.col("reporting_period").cast(pl.Int64, strict=False),
     )
     _months_of_year(frame)
     named = frame.filter(pl.col("breakdown").is_in(["commissioner", "provider"]))

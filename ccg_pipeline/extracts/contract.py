@@ -141,8 +141,9 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
 
 
 # A trillion is beyond any published count, and within what a float holds exactly.
-_WHOLE = r"^(?:\d{1,12}|\d{1,3}(?:,\d{3}){1,3})(?:\.0+)?$"
-_DECIMAL = r"^-?\d+(?:\.\d+)?(?:[eE]-?\d+)?$"
+# Digits are 0 to 9 alone: of others, such as full-width ones, a cast would make an absent count.
+_WHOLE = r"^(?:[0-9]{1,12}|[0-9]{1,3}(?:,[0-9]{3}){1,3})(?:\.0+)?$"
+_DECIMAL = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]+)?$"
 
 
 def typed(frame: pl.DataFrame, columns: Iterable[Column], where: str, suppression: str | None = None) -> pl.DataFrame:
@@ -178,7 +179,7 @@ def typed(frame: pl.DataFrame, columns: Iterable[Column], where: str, suppressio
                 + (f" ({bad.height} such cells in the column)" if bad.height > 1 else "")
                 + ". Ask the publisher or correct the copy; the file was not loaded."
             )
-        cast = value.str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False)
+        cast = value.str.replace_all(",", "", literal=True).cast(pl.Float64)
         frame = frame.with_columns(cast.cast(pl.Int64) if column.kind == "count" else cast)
     return frame
 
@@ -197,6 +198,19 @@ def are_codes(frame: pl.DataFrame, column: Column, where: str) -> None:
             f"{where} row {first['source_row']}, column {column.headings[0]!r}: found {first[column.name]!r}, expected "
             "an organisation code of capitals and digits. A spreadsheet may have changed it: fetch the file again."
         )
+
+
+def no_blanks(frame: pl.DataFrame, columns: Iterable[Column], where: str, expected: str = "a value") -> None:
+    """Raises `ExtractError` where a cell of the columns is blank: absent is never taken for zero."""
+    for column in columns:
+        blank = frame.filter(pl.col(column.name).is_null())
+        if blank.height:
+            raise ExtractError(
+                f"{where} row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected {expected} in "
+                "every row"
+                + (f" ({blank.height} such cells in the column)" if blank.height > 1 else "")
+                + ". Ask the publisher or fetch the file again."
+            )
 
 
 def one_month(texts: Iterable[str | None], where: str) -> date:

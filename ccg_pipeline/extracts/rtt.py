@@ -24,6 +24,7 @@ from ccg_pipeline.extracts.contract import (
     Schema,
     adds_up,
     are_codes,
+    no_blanks,
     no_repeats,
     normalise,
     one_month,
@@ -265,7 +266,8 @@ def _read_full(source: Source) -> Extract:
     for column in identity:
         if column.name in ("provider_code", "commissioner_code"):
             are_codes(frame, column, "the file")
-    _whole(frame, [c for c in identity if c.name in ("part", "treatment_function_code")])
+    named = ("provider_name", "part", "treatment_function_code", "treatment_function_name")
+    no_blanks(frame, [c for c in identity if c.name in named], "the file")
     no_repeats(frame, [*key, "treatment_function_code"], "the file")
     _functions_add_up(frame, key, "the file", bands)
     rows = frame.with_columns(
@@ -368,13 +370,6 @@ def _full_totals(frame: pl.DataFrame) -> None:
                 f"{first['pathways_with_known_start']}, unknown {first['pathways_with_unknown_start']}, Total All "
                 f"{first['pathways']} ({off.height} such rows). Fetch the file again or ask the publisher."
             )
-
-
-def _whole(frame: pl.DataFrame, columns: Sequence[Column]) -> None:
-    for column in columns:
-        blank = frame.filter(pl.col(column.name).is_null())
-        if blank.height:
-            raise ExtractError(f"row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a code.")
 
 
 def _functions_add_up(frame: pl.DataFrame, key: Sequence[str], where: str, bands: Sequence[Column]) -> None:
