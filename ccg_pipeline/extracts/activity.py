@@ -16,12 +16,14 @@ from ccg_pipeline.extracts.contract import (
     ExtractError,
     Schema,
     are_codes,
+    goes_to_the_end,
+    no_blanks,
     no_repeats,
     typed,
 )
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import read_delimited
+from ccg_pipeline.extracts.spreadsheet import prove_last_line, read_delimited
 
 name = "activity"
 
@@ -56,6 +58,9 @@ _IDENTITY = (
 COLUMNS = (*_IDENTITY, *MEASURES)
 # Counts below England are rounded to 5: a total and the sum of its two parts differ by at most as much.
 _ROUNDED_TO = 5
+_LARGEST_HIDDEN = 7
+_FEWEST_REGIONS = 4
+_SHARE_UNKNOWN = 0.02  # of England's patients, those whose CCG or provider has no row
 _BREAKDOWNS = {
     "National": "england",
     "Region of CCG": "commissioner_region",
@@ -90,6 +95,7 @@ def read(source: Source) -> Extract:
     """The months of one financial year, by organisation; a suppressed count is absent and named as such."""
     header = source.header_line(["Activity Month", "Organisation breakdown"])
     assert header is not None
+    prove_last_line(source)
     frame = typed(read_delimited(source, header, COLUMNS), COLUMNS, "the file", suppression="*")
     unknown = frame.filter(~pl.col("breakdown").is_in(list(_BREAKDOWNS)) | pl.col("breakdown").is_null())
     if unknown.height:
@@ -111,9 +117,12 @@ def read(source: Source) -> Extract:
     are_codes(named, _IDENTITY[4], "the file")
     no_repeats(named, ["period_start", "breakdown", "org_code"], "the file")
     no_repeats(frame, ["period_start", "breakdown", "org_code", "region_code"], "the file")
-    _no_blanks(frame)
+    no_blanks(frame, _IDENTITY[4:6], "the file")
+    _counted_or_suppressed(frame)
     _every_month_whole(frame)
     _parts_of_totals(frame)
+    _regions_add_up(frame)
+    goes_to_the_end(frame, "period_start", _IDENTITY[4], "the file", among=["breakdown"])
     rows = frame.select(pl.col(c).cast(t) for c, t in schema.items())
     coverage = tuple(
         Coverage(view, "all", month)
@@ -136,26 +145,61 @@ def _months_of_year(frame: pl.DataFrame) -> None:
         )
 
 
-def _no_blanks(frame: pl.DataFrame) -> None:
+def _counted_or_suppressed(frame: pl.DataFrame) -> None:
+    suppressed = pl.col("suppressed_measures")
     for column in MEASURES:
-        blank = frame.filter(pl.col(column.name).is_null() & ~pl.col("suppressed_measures").list.contains(column.name))
-        if blank.height:
-            raise ExtractError(
-                f"row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a count or '*'."
-            )
+        no_blanks(frame.filter(~suppressed.list.contains(column.name)), [column], "the file", "a count or '*'")
+    of_england = frame.filter((pl.col("breakdown") == "england") & (suppressed.list.len() > 0))
+    if of_england.height:
+        raise ExtractError(
+            f"row {of_england['source_row'][0]}: '*' in a count of England ({of_england['suppressed_measures'][0][0]}), "
+            "expected the count: only organisations are suppressed. Fetch the file again."
+        )
 
 
 def _every_month_whole(frame: pl.DataFrame) -> None:
-    """Each month has what the others have, and England once: a month with less was cut off."""
-    whole = {"england", "commissioner", "provider"} & set(frame["breakdown"])
+    """Each month has England once, CCGs and providers: a month with less was cut off."""
+    whole = {"england", "commissioner", "provider"}
     for (month,), rows in frame.group_by("period_start", maintain_order=True):
         found = dict(rows["breakdown"].value_counts().iter_rows())
         if not whole <= set(found) or found.get("england", 1) != 1:
             counted = ", ".join(f"{found.get(kind, 0)} for {kind}" for kind in sorted(whole))
             raise ExtractError(
-                f"{month:%B %Y}: rows {counted}; expected one for England and as in the other months some of each. The "
+                f"{month:%B %Y}: rows {counted}; expected one for England and some of each other. The "
                 "file may be cut off: fetch it again."
             )
+
+
+def _regions_add_up(frame: pl.DataFrame) -> None:
+    """The regions of a month add to England within their rounding, and its organisations to nearly all of England.
+
+    Not in a file with fewer regions than England has ever had, which is a part of the publication.
+    """
+    names = [c.name for c in MEASURES]
+    england = frame.filter(pl.col("breakdown") == "england").select("period_start", "source_row", *names)
+    summed = frame.group_by("period_start", "breakdown").agg(
+        pl.len().alias("found"), pl.col("suppressed_measures").list.len().sum().alias("hidden"), pl.col(names).sum()
+    )
+    for breakdown, regions in (("commissioner", "commissioner_region"), ("provider", "provider_region")):
+        of_regions = summed.filter((pl.col("breakdown") == regions) & (pl.col("found") >= _FEWEST_REGIONS))
+        for kind, unknown in ((regions, 0.0), (breakdown, _SHARE_UNKNOWN)):
+            months = (
+                england.join(summed.filter(pl.col("breakdown") == kind), on="period_start", suffix="_of_parts")
+                .join(of_regions.select("period_start"), on="period_start", how="semi")
+                .sort("period_start")
+            )
+            for column in MEASURES:
+                whole, parts = pl.col(column.name), pl.col(f"{column.name}_of_parts")
+                allowed = pl.col("found") * _ROUNDED_TO / 2 + pl.col("hidden") * _LARGEST_HIDDEN + whole * unknown
+                off = months.filter((whole - parts).abs() > allowed)
+                if off.height:
+                    first = off.row(0, named=True)
+                    raise ExtractError(
+                        f"row {first['source_row']}: England gives {first[column.name]} for {column.headings[0]!r} in "
+                        f"{first['period_start']:%B %Y}, the {first['found']} rows of {kind} add to "
+                        f"{first[f'{column.name}_of_parts']}. More than rounding: fetch the file again or ask the "
+                        "publisher."
+                    )
 
 
 def _parts_of_totals(frame: pl.DataFrame) -> None:

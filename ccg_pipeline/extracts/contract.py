@@ -246,6 +246,32 @@ def no_repeats(frame: pl.DataFrame, key: Sequence[str], where: str) -> None:
         )
 
 
+_LAST_MISSING = 2  # one organisation may be gone since the period before
+
+
+def goes_to_the_end(frame: pl.DataFrame, period: str, code: Column, where: str, among: Sequence[str] = ()) -> None:
+    """The last rows of a file without a total reach as far as those of the period before.
+
+    Rows are in the order of the file; those ``among`` which the last row stands (of its breakdown, say) are compared
+    with the same of the latest earlier ``period``. Raises `ExtractError` where the last organisations of that one are all missing: the file was cut off.
+    """
+    last = frame.tail(1)
+    peers = frame.filter(pl.lit(True), *(pl.col(c).eq_missing(pl.lit(last[c][0])) for c in among))
+    earlier = peers.filter(pl.col(period) < last[period][0])
+    if earlier.is_empty():
+        return
+    before = earlier.filter(pl.col(period) == pl.col(period).max())[code.name].unique(maintain_order=True).to_list()
+    found = set(peers.filter(pl.col(period) == last[period][0])[code.name])
+    reached = max((i for i, c in enumerate(before) if c in found), default=-1)
+    missing = before[reached + 1 :]
+    if len(missing) >= _LAST_MISSING:
+        raise ExtractError(
+            f"{where}: the last rows end with {last[code.name][0]}, and the {len(missing)} organisations that stand last in "
+            f"the period before ({', '.join(map(str, missing[:5]))}{' ...' if len(missing) > 5 else ''}) are all "
+            "missing. The file is cut off: fetch it again."
+        )
+
+
 def adds_up(
     parts: pl.DataFrame,
     totals: pl.DataFrame,

@@ -33,6 +33,7 @@ from ccg_pipeline.extracts.spreadsheet import (
     beside,
     find_header,
     non_submitters,
+    prove_last_line,
     read_delimited,
     read_table,
     stated_day,
@@ -165,6 +166,7 @@ def read(source: Source) -> Extract:
 def _read_full(source: Source) -> Extract:
     header = source.header_line(["Diagnostic Tests Sort Order", "Total WL"])
     assert header is not None
+    prove_last_line(source)
     frame = typed(read_delimited(source, header, _FULL), _FULL, "the file")
     month = one_month(frame["period"].unique().to_list(), "column 'Period'")
     key = ["provider_code", "commissioner_code"]

@@ -36,6 +36,7 @@ from ccg_pipeline.extracts.spreadsheet import (
     beside,
     find_header,
     non_submitters,
+    prove_last_line,
     read_delimited,
     read_table,
     stated_day,
@@ -252,6 +253,7 @@ def _read_full(source: Source) -> Extract:
     headings = source.first_lines[header]
     bands = _full_bands(headings, f"row {header + 1}")
     columns = (*identity, *bands, *_FULL_TOTALS)
+    prove_last_line(source)
     counts = [c for c in columns if c.kind == "count"]
     frame = read_delimited(source, header, columns, counts_as_numbers=True)
     # Whole numbers were read as such; `typed` finds the cell where one is not, or is negative.
