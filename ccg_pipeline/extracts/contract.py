@@ -272,6 +272,28 @@ def goes_to_the_end(frame: pl.DataFrame, period: str, code: Column, where: str, 
         )
 
 
+_FEWEST_PARENTS = 3
+
+
+def parents_to_the_end(frame: pl.DataFrame, where: str) -> None:
+    """The last providers of a full extract are there, where it is in the order of their parents.
+
+    Patients cross borders: the parents of commissioners stand on rows from the first to the last. Raises `ExtractError`
+    where some of them come after the last parent of a provider: the file was cut off.
+    """
+    parents = frame["provider_parent_code"]
+    if parents.null_count() or not parents.is_sorted() or parents.n_unique() < _FEWEST_PARENTS:
+        return
+    last = parents[-1]
+    later = {c for c in frame["commissioner_parent_code"].unique() if c and c[0] == last[0] and c > last}
+    if later:
+        raise ExtractError(
+            f"{where}: the rows end with providers of {last}, and there are commissioners of "
+            f"{', '.join(sorted(later)[:5])} further on, whose providers are missing. The file is cut off: fetch it "
+            "again."
+        )
+
+
 def adds_up(
     parts: pl.DataFrame,
     totals: pl.DataFrame,

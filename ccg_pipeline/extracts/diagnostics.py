@@ -25,6 +25,7 @@ from ccg_pipeline.extracts.contract import (
     no_repeats,
     normalise,
     one_month,
+    parents_to_the_end,
     typed,
 )
 from ccg_pipeline.extracts.periods import parse_month
@@ -175,6 +176,7 @@ def _read_full(source: Source) -> Extract:
             are_codes(frame, column, "the file")
     no_blanks(frame, [c for c in _FULL if c.name in ("provider_name", "test_number", "test_name")], "the file")
     frame = _proved(frame.with_columns(is_england=pl.lit(False)), key, "the file")
+    parents_to_the_end(frame, "the file")
     rows = frame.with_columns(pl.lit(None, pl.String).alias("source_sheet"), pl.lit(month).alias("period_start"))
     return Extract(
         dataset=name,

@@ -28,6 +28,7 @@ from ccg_pipeline.extracts.contract import (
     no_repeats,
     normalise,
     one_month,
+    parents_to_the_end,
     typed,
 )
 from ccg_pipeline.extracts.periods import parse_month
@@ -272,6 +273,7 @@ def _read_full(source: Source) -> Extract:
     no_blanks(frame, [c for c in identity if c.name in named], "the file")
     no_repeats(frame, [*key, "treatment_function_code"], "the file")
     _functions_add_up(frame, key, "the file", bands)
+    parents_to_the_end(frame, "the file")
     rows = frame.with_columns(
         pl.lit(None, pl.String).alias("source_sheet"), pl.lit(month).alias("period_start")
     ).select(pl.col(c).cast(t) for c, t in schema.items())
@@ -597,6 +599,8 @@ def _workbook_rows(
     frame = frame.filter(pl.col("treatment_function_code").is_not_null())
     if code:
         are_codes(frame, next(c for c in columns if c.name == code), where)
+        named = (code.replace("_code", "_name"), "treatment_function_name")
+        no_blanks(frame, [c for c in columns if c.name in named], where)
     for column in ("pathways_with_known_start", "pathways_with_unknown_start"):
         if column not in frame.columns:
             frame = frame.with_columns(pl.lit(None, pl.Int64).alias(column))

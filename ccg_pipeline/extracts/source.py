@@ -41,6 +41,18 @@ def _is_xlsx(content: bytes) -> bool:
         return False
 
 
+def _decoded_once(text: str, raw: bytes) -> bytes:
+    """The text in UTF-8; where it was UTF-8, taken for Windows-1252 and saved again, as it was before."""
+    if text.isascii():
+        return raw
+    try:
+        before = text.encode("cp1252")
+        before.decode("utf-8")
+    except UnicodeError:
+        return raw
+    return before.removeprefix(b"\xef\xbb\xbf")
+
+
 @dataclass
 class Source:
     """One file. Exactly one of `is_text` and `is_workbook` holds, or the file is neither.
@@ -90,7 +102,7 @@ class Source:
         """The text, unpacked and in UTF-8 without byte-order mark. Raises `ExtractError` where it is neither."""
         raw = self._bytes.removeprefix(b"\xef\xbb\xbf")
         try:
-            raw.decode("utf-8")
+            text = raw.decode("utf-8")
         except UnicodeDecodeError:
             try:
                 return raw.decode("cp1252").encode("utf-8")
@@ -98,7 +110,7 @@ class Source:
                 raise ExtractError(
                     f"the text is neither UTF-8 nor Windows-1252 (byte {error.start}). Save it again as CSV UTF-8."
                 ) from None
-        return raw
+        return _decoded_once(text, raw)
 
     def _from_gzip(self) -> bytes:
         most = min(MOST_BYTES, max(MOST_RATIO * len(self._packed), 1 << 20))
@@ -164,6 +176,8 @@ class Source:
         body = lines[header + 1] if len(lines) > header + 1 else b""
         if not body.strip():
             raise ExtractError(f"headings in row {header + 1} and no row follows. Fetch the file again.")
+        if (rows := body.count(b"\n")) > _MOST_ROWS:
+            raise ExtractError(f"the file has {rows:,} rows, and no extract has over {_MOST_ROWS:,}. Fetch it again.")
         frame = None
         for count_type in (pl.Int64, pl.String):
             schema = {f"column_{i + 1}": count_type if i in counts else pl.String for i in range(width)}
