@@ -113,6 +113,7 @@ def read(source: Source) -> Extract:
         pl.col("breakdown").replace_strict(_BREAKDOWNS),
     )
     _months_of_year(frame)
+    _to_the_reporting_period(frame)
     named = frame.filter(pl.col("breakdown").is_in(["commissioner", "provider"]))
     are_codes(named, _IDENTITY[4], "the file")
     no_repeats(named, ["period_start", "breakdown", "org_code"], "the file")
@@ -142,6 +143,18 @@ def _months_of_year(frame: pl.DataFrame) -> None:
         first = stray.row(0, named=True)
         raise ExtractError(
             f"row {first['source_row']}: {first['activity_month']} is not a month of {first['financial_year']}."
+        )
+
+
+def _to_the_reporting_period(frame: pl.DataFrame) -> None:
+    """The months go on to the reporting period: so many months of the financial year, 13 for the year as it closed."""
+    no_blanks(frame, _IDENTITY[:2], "the file")
+    latest = frame.sort("period_start", "source_row").row(-1, named=True)
+    reported = max(frame.filter(pl.col("financial_year") == latest["financial_year"])["reporting_period"])
+    if (latest["period_start"].month - 4) % 12 + 1 < min(reported, 12):
+        raise ExtractError(
+            f"the last month is {latest['activity_month']} of {latest['financial_year']} and the reporting period "
+            f"{reported}, expected rows of {min(reported, 12)} months. The file may be cut off: fetch it again."
         )
 
 
