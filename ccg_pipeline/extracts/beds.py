@@ -90,7 +90,7 @@ _DERIVED = (
     ),
 )
 _ENGLAND_DERIVED = "NAN"
-_ROUNDING = 0.001  # beds are printed to nine decimals
+_ROUNDING = 0.00001  # beds are printed to nine decimals or more
 
 schema: Schema = {
     "source_sheet": pl.String,
