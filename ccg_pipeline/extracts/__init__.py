@@ -8,12 +8,37 @@ what counts towards an indicator.
 
 from __future__ import annotations
 
-from ccg_pipeline.extracts import activity, ae, beds, cancelled_operations, cancer, diagnostics, dtoc, rtt
+from ccg_pipeline.extracts import (
+    activity,
+    ae,
+    beds,
+    cancelled_operations,
+    cancer,
+    diagnostics,
+    dtoc,
+    local_returns,
+    mar,
+    organisations,
+    rtt,
+)
 from ccg_pipeline.extracts.contract import Dataset, ExtractError
 from ccg_pipeline.extracts.source import Source
 
 DATASETS: dict[str, Dataset] = {
-    d.name: d for d in (activity, ae, beds, cancelled_operations, cancer, diagnostics, dtoc, rtt)
+    d.name: d
+    for d in (
+        activity,
+        ae,
+        beds,
+        cancelled_operations,
+        cancer,
+        diagnostics,
+        dtoc,
+        local_returns,
+        mar,
+        organisations,
+        rtt,
+    )
 }
 
 
