@@ -376,6 +376,8 @@ def cut_in_last_row(rng: random.Random, subject: Subject) -> bytes | None:
         return None
     text = subject.text.encode()
     ends = [m.start() for m in re.finditer(rb"\r?\n", text)]
+    if len(ends) < 2:
+        return None
     return text[: rng.choice(ends[len(ends) // 2 :]) - rng.randint(0, 2)]
 
 
@@ -514,6 +516,8 @@ def spoil(path: Path, folder: Path, times: dict[str, int], seed: str) -> list[Ou
             spoilt: bytes | None
             if kind in BYTE_DAMAGE:
                 spoilt = BYTE_DAMAGE[kind](rng, subject)
+            elif not subject.tables:
+                spoilt = None
             else:
                 name = rng.choice(sorted(subject.tables))
                 table = TABLE_DAMAGE[kind](rng, subject.tables[name].copied())

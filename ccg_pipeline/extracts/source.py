@@ -244,5 +244,7 @@ class Source:
                 raise ExtractError(
                     f"sheet {name!r} cannot be read ({str(error).splitlines()[0][:160]}). Fetch the file again."
                 ) from None
+            if any(column.str.contains("\0", literal=True).any() for column in loaded):
+                raise ExtractError(f"sheet {name!r} holds NUL bytes: the workbook is damaged. Fetch the file again.")
             cache[name, rows] = [[c if c is None else c.strip() or None for c in r] for r in loaded.rows()]
         return cache[name, rows]
