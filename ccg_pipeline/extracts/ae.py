@@ -16,6 +16,7 @@ from ccg_pipeline.extracts.contract import (
     Schema,
     adds_up,
     are_codes,
+    no_blanks,
     no_repeats,
     one_month,
     typed,
@@ -132,7 +133,7 @@ def read(source: Source) -> Extract:
             f"the file has {totals.height} rows named TOTAL, expected one: it may be cut off. Fetch it again."
         )
     are_codes(providers, _IDENTITY[1], "the file")
-    _whole_rows(providers, measures)
+    no_blanks(providers, (*_IDENTITY[:2], _IDENTITY[3], *measures), "the file")
     no_repeats(providers, ["org_code"], "the file")
     adds_up(providers, totals, [], measures, "the file", "the row TOTAL")
     month = one_month(providers["period"].to_list(), "column 'Period'")
@@ -151,16 +152,6 @@ def read(source: Source) -> Extract:
 
 def _is_early(source: Source, header: int) -> bool:
     return any(h.strip().lower().startswith("number of") for h in source.first_lines[header])
-
-
-def _whole_rows(providers: pl.DataFrame, measures: list[Column]) -> None:
-    for column in (*_IDENTITY[:2], _IDENTITY[3], *measures):
-        absent = providers.filter(pl.col(column.name).is_null())
-        if absent.height:
-            raise ExtractError(
-                f"row {absent['source_row'][0]}, column {column.headings[0]!r}: blank, expected a value in every row "
-                "(a provider with none reports 0). Ask the publisher or fetch the file again."
-            )
 
 
 def _not_above(providers: pl.DataFrame, part: str, whole: str) -> None:

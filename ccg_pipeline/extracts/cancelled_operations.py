@@ -19,6 +19,7 @@ from ccg_pipeline.extracts.contract import (
     Schema,
     adds_up,
     are_codes,
+    no_blanks,
     no_repeats,
     normalise,
     typed,
@@ -162,11 +163,7 @@ def _quarter(source: Source, sheet: str) -> date:
 
 
 def _counted(frame: pl.DataFrame, where: str) -> None:
-    for column in _COUNTS:
-        if (blank := frame.filter(pl.col(column.name).is_null())).height:
-            raise ExtractError(
-                f"{where} row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a count."
-            )
+    no_blanks(frame, _COUNTS, where, "a count")
     above = frame.filter(pl.col("not_treated_within_28_days") > pl.col("cancelled_operations"))
     if above.height:
         first = above.row(0, named=True)
@@ -214,6 +211,12 @@ def _read_series(source: Source, sheet: str) -> Extract:
     if gaps.height:
         raise ExtractError(
             f"{where} row {gaps['source_row'][0]}: the quarters before it are missing. Fetch the file again."
+        )
+    stated, last = parse_quarter(beside(source, sheet, "Period:")), frame.sort("period_start").row(-1, named=True)
+    if stated and stated != last["period_start"]:
+        raise ExtractError(
+            f"{where} row {last['source_row']}: the series ends with Q{last['quarter']} {last['financial_year']}, and "
+            f"the period is {beside(source, sheet, 'Period:')!r}. The file may be cut off: fetch it again."
         )
     rows = frame.with_columns(
         pl.lit("england").alias("breakdown"), pl.lit("England (Excluding Independent Sector)").alias("org_name")
