@@ -7,10 +7,11 @@ are held against each other, within the rounding.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from ccg_pipeline.extracts.contract import (
-    Column,
     Coverage,
     Extract,
     ExtractError,
@@ -19,40 +20,16 @@ from ccg_pipeline.extracts.contract import (
     no_repeats,
     typed,
 )
+from ccg_pipeline.extracts.headings import columns_of, named
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import read_delimited
 
 name = "activity"
 
-_GROUPS = (("acute", "Specific acute specialties"), ("all", "All specialties"))
-_KINDS = (
-    ("ordinary_elective_admissions", "Ordinary Elective"),
-    ("daycase_elective_admissions", "Daycase Elective"),
-    ("elective_admissions", "Elective total"),
-    ("nonelective_admissions", "Non-Elective"),
-    ("first_attendances_gp_referral", "First attendances seen - GP referrals"),
-    ("first_attendances_other_referral", "First attendances seen - other referrals"),
-    ("first_attendances", "First attendances seen total"),
-    ("first_attendances_dna", "First attendances DNA"),
-    ("subsequent_attendances", "Subsequent attendances seen"),
-    ("subsequent_attendances_dna", "Subsequent attendances DNA"),
-)
-MEASURES = tuple(
-    Column(f"{group}_{kind}", (f"{group_heading}: {kind_heading}",), "count", suppressible=True)
-    for group, group_heading in _GROUPS
-    for kind, kind_heading in _KINDS
-)
-_IDENTITY = (
-    Column("financial_year", ("Financial Year",)),
-    Column("reporting_period", ("Reporting Period",)),
-    Column("activity_month", ("Activity Month",)),
-    Column("breakdown", ("Organisation breakdown",)),
-    Column("org_code", ("Org Code",)),
-    Column("org_name", ("Org Name",)),
-    Column("region_code", ("Region Code",)),
-    Column("region_name", ("Region Name",)),
-)
+_IDENTITY = columns_of(name, "organisations")
+MEASURES = tuple(replace(c, suppressible=True) for c in columns_of(name, "hes_mar"))
+_NEEDED = [named(_IDENTITY, "activity_month"), named(_IDENTITY, "breakdown")]
 COLUMNS = (*_IDENTITY, *MEASURES)
 # Counts below England are rounded to 5: a total and the sum of its two parts differ by at most as much.
 _ROUNDED_TO = 5
@@ -81,14 +58,14 @@ schema: Schema = {
 
 def recognise(source: Source) -> float:
     """By organisation breakdown beside activity of the specific acute specialties."""
-    if source.header_line(["Activity Month", "Organisation breakdown", MEASURES[2].headings[0]]) is not None:
+    if source.header_line([*_NEEDED, MEASURES[2]]) is not None:
         return 1.0
-    return 0.6 if source.header_line(["Activity Month", "Organisation breakdown"]) is not None else 0.0
+    return 0.6 if source.header_line(_NEEDED) is not None else 0.0
 
 
 def read(source: Source) -> Extract:
     """The months of one financial year, by organisation; a suppressed count is absent and named as such."""
-    header = source.header_line(["Activity Month", "Organisation breakdown"])
+    header = source.header_line(_NEEDED)
     assert header is not None
     frame = typed(read_delimited(source, header, COLUMNS), COLUMNS, "the file", suppression="*")
     unknown = frame.filter(~pl.col("breakdown").is_in(list(_BREAKDOWNS)) | pl.col("breakdown").is_null())
@@ -108,9 +85,9 @@ def read(source: Source) -> Extract:
         pl.col("reporting_period").cast(pl.Int64, strict=False),
     )
     _months_of_year(frame)
-    named = frame.filter(pl.col("breakdown").is_in(["commissioner", "provider"]))
-    are_codes(named, _IDENTITY[4], "the file")
-    no_repeats(named, ["period_start", "breakdown", "org_code"], "the file")
+    organisations = frame.filter(pl.col("breakdown").is_in(["commissioner", "provider"]))
+    are_codes(organisations, named(_IDENTITY, "org_code"), "the file")
+    no_repeats(organisations, ["period_start", "breakdown", "org_code"], "the file")
     no_repeats(frame, ["period_start", "breakdown", "org_code", "region_code"], "the file")
     _no_blanks(frame)
     _every_month_whole(frame)
@@ -161,7 +138,7 @@ def _every_month_whole(frame: pl.DataFrame) -> None:
 
 def _parts_of_totals(frame: pl.DataFrame) -> None:
     """A total is its two parts, exactly for England and within their rounding elsewhere, where none is suppressed."""
-    for group, _ in _GROUPS:
+    for group in ("acute", "all"):
         for total, parts in (
             ("elective_admissions", ("ordinary_elective_admissions", "daycase_elective_admissions")),
             ("first_attendances", ("first_attendances_gp_referral", "first_attendances_other_referral")),

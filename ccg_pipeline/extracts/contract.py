@@ -91,7 +91,8 @@ class Dataset(Protocol):
 class Column:
     """A column of a layout: our name for it, and every heading under which it has been published.
 
-    ``kind`` is ``text``, ``count`` (whole, not negative; blank is absent) or ``decimal``.
+    ``kind`` is ``text``, ``count`` (whole, not negative; blank is absent) or ``decimal``. ``group`` is the part of the
+    map (`headings`) in which the headings stand; blank for columns that a reader generates.
     """
 
     name: str
@@ -99,11 +100,21 @@ class Column:
     kind: str = "text"
     required: bool = True
     suppressible: bool = field(default=False, kw_only=True)
+    group: str = field(default="", kw_only=True, compare=False)
 
 
 def normalise(heading: str | None) -> str:
     """A heading as it is compared: without byte-order mark, stray or doubled spaces, and case."""
     return re.sub(r"\s+", " ", (heading or "").replace("\ufeff", "").replace("\xa0", " ")).strip().casefold()
+
+
+def have_all(cells: Iterable[str | None], needed: Iterable[str | Column]) -> bool:
+    """Whether all ``needed`` headings stand among the cells; of a column, any of its headings."""
+    found = {normalise(c) for c in cells}
+    return all(
+        any(normalise(h) in found for h in (heading.headings if isinstance(heading, Column) else (heading,)))
+        for heading in needed
+    )
 
 
 def match_headings(found: Sequence[str | None], columns: Sequence[Column], where: str) -> dict[str, int]:
