@@ -20,7 +20,7 @@ from ccg_pipeline.extracts.contract import (
     no_repeats,
     typed,
 )
-from ccg_pipeline.extracts.headings import columns_of, named
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import read_delimited
@@ -29,7 +29,7 @@ name = "activity"
 
 _IDENTITY = columns_of(name, "organisations")
 MEASURES = tuple(replace(c, suppressible=True) for c in columns_of(name, "hes_mar"))
-_NEEDED = [named(_IDENTITY, "activity_month"), named(_IDENTITY, "breakdown")]
+_NEEDED = pick(_IDENTITY, "activity_month", "breakdown")
 COLUMNS = (*_IDENTITY, *MEASURES)
 # Counts below England are rounded to 5: a total and the sum of its two parts differ by at most as much.
 _ROUNDED_TO = 5
@@ -58,7 +58,7 @@ schema: Schema = {
 
 def recognise(source: Source) -> float:
     """By organisation breakdown beside activity of the specific acute specialties."""
-    if source.header_line([*_NEEDED, MEASURES[2]]) is not None:
+    if source.header_line([*_NEEDED, named(MEASURES, "acute_elective_admissions")]) is not None:
         return 1.0
     return 0.6 if source.header_line(_NEEDED) is not None else 0.0
 

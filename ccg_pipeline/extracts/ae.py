@@ -20,7 +20,7 @@ from ccg_pipeline.extracts.contract import (
     one_month,
     typed,
 )
-from ccg_pipeline.extracts.headings import columns_of
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import read_delimited
 
@@ -29,6 +29,7 @@ name = "ae"
 _IDENTITY = columns_of(name, "organisations")
 _MEASURES = columns_of(name, "attendances")
 _BOOKED = columns_of(name, "booked")
+_PERIOD, _ORG_CODE, _ORG_NAME = pick(_IDENTITY, "period", "org_code", "org_name")
 COLUMNS = (*_IDENTITY, *_MEASURES, *_BOOKED)
 
 schema: Schema = {
@@ -45,14 +46,14 @@ schema: Schema = {
 
 def recognise(source: Source) -> float:
     """By the columns of type 1 attendances beside an organisation code."""
-    if source.header_line([*_IDENTITY[:2], _MEASURES[0]]) is not None:
+    if source.header_line([_PERIOD, _ORG_CODE, named(_MEASURES, "attendances_type1")]) is not None:
         return 1.0
-    return 0.6 if source.header_line(_IDENTITY) is not None else 0.0
+    return 0.6 if source.header_line([c for c in _IDENTITY if c.required]) is not None else 0.0
 
 
 def read(source: Source) -> Extract:
     """One month of providers and the total row; every count proved to add to the total."""
-    header = source.header_line(_IDENTITY[:2])
+    header = source.header_line([_PERIOD, _ORG_CODE])
     assert header is not None
     frame = read_delimited(source, header, COLUMNS)
     measures = [c for c in (*_MEASURES, *_BOOKED) if c.name in frame.columns]
@@ -76,7 +77,7 @@ def read(source: Source) -> Extract:
         raise ExtractError(
             f"the file has {totals.height} rows named TOTAL, expected one: it may be cut off. Fetch it again."
         )
-    are_codes(providers, _IDENTITY[1], "the file")
+    are_codes(providers, _ORG_CODE, "the file")
     _whole_rows(providers, measures)
     no_repeats(providers, ["org_code"], "the file")
     adds_up(providers, totals, [], measures, "the file", "the row TOTAL")
@@ -99,7 +100,7 @@ def _is_early(source: Source, header: int) -> bool:
 
 
 def _whole_rows(providers: pl.DataFrame, measures: list[Column]) -> None:
-    for column in (*_IDENTITY[:2], _IDENTITY[3], *measures):
+    for column in (_PERIOD, _ORG_CODE, _ORG_NAME, *measures):
         absent = providers.filter(pl.col(column.name).is_null())
         if absent.height:
             raise ExtractError(

@@ -23,7 +23,7 @@ from ccg_pipeline.extracts.contract import (
     normalise,
     typed,
 )
-from ccg_pipeline.extracts.headings import columns_of, named
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import last_day, parse_month, parse_quarter
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import beside, find_header, read_delimited, read_table, stated_day
@@ -34,7 +34,7 @@ _WORKBOOK = columns_of(name, "workbook")
 _DERIVED = columns_of(name, "derived")
 _SECTORS = ("general_acute", "learning_disabilities", "maternity", "mental_illness")
 _BEDS = tuple(named(_WORKBOOK, f"{kind}_{sector}_beds") for kind in ("available", "occupied") for sector in _SECTORS)
-_TOTALS = (named(_WORKBOOK, "available_beds"), named(_WORKBOOK, "occupied_beds"))
+_TOTALS = pick(_WORKBOOK, "available_beds", "occupied_beds")
 _ENGLAND_DERIVED = "NAN"
 _ROUNDING = 0.001  # beds are printed to nine decimals
 
@@ -65,12 +65,11 @@ def read(source: Source) -> Extract:
 
 
 _NEEDED = (
-    named(_WORKBOOK, "org_code"),
-    named(_WORKBOOK, "period_end"),
+    *pick(_WORKBOOK, "org_code", "period_end"),
     # In the header row itself the sectors stand without their groups.
     *(Column(c.name, tuple(h.split(": ")[-1] for h in c.headings)) for c in _BEDS),
 )
-_NEEDED_DERIVED = [named(_DERIVED, c) for c in ("org_code", "period", "occupied_general_acute_beds")]
+_NEEDED_DERIVED = pick(_DERIVED, "org_code", "period", "occupied_general_acute_beds")
 
 
 def _sheet(source: Source) -> str | None:

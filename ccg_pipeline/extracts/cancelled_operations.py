@@ -23,14 +23,14 @@ from ccg_pipeline.extracts.contract import (
     normalise,
     typed,
 )
-from ccg_pipeline.extracts.headings import columns_of, named
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import parse_quarter
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import beside, find_header, non_submitters, read_table, stated_day
 
 name = "cancelled_operations"
 
-_COUNTS = columns_of(name, "counts")
+_COUNTS = pick(columns_of(name, "counts"), "cancelled_operations", "not_treated_within_28_days")
 _PROVIDERS = (*columns_of(name, "providers"), *_COUNTS)
 _SERIES = (*columns_of(name, "england_series"), *_COUNTS)
 _ORG_CODE, _QUARTER = named(_PROVIDERS, "org_code"), named(_SERIES, "quarter")

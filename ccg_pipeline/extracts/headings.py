@@ -10,7 +10,7 @@ counted out (weeks and days waited), which readers generate, and what a column i
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -116,6 +116,11 @@ def columns_of(dataset: str, *groups: str, first: str = "", last: str = "") -> t
 def headings_of(dataset: str, group: str, column: str) -> tuple[str, ...]:
     """The headings of one column of a group."""
     return named(columns_of(dataset, group), column).headings
+
+
+def pick(columns: Sequence[Column], *names: str) -> tuple[Column, ...]:
+    """The columns of those names, in that order, whatever the order of the rows in the map."""
+    return tuple(named(columns, name) for name in names)
 
 
 def named(columns: Iterable[Column], name: str) -> Column:
