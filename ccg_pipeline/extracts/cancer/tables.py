@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
 
-from ccg_pipeline.extracts.cancer.shape import COUNTS, headings, prove_rows
+from ccg_pipeline.extracts.cancer.shape import COUNTS, headings, name, prove_rows
 from ccg_pipeline.extracts.cancer.standards import prove_category
 from ccg_pipeline.extracts.contract import Column, ExtractError, adds_up, match_headings, no_repeats, normalise, typed
+from ccg_pipeline.extracts.headings import columns_of, named
 from ccg_pipeline.extracts.periods import parse_month
 
 Cells = Sequence[Sequence[str | None]]
@@ -23,15 +25,12 @@ Cells = Sequence[Sequence[str | None]]
 # Whose figures a table gives, by the heading over the organisations' names.
 VIEWS = {
     normalise(heading): view
-    for view, names in {
-        "commissioner": ("CLINICAL COMMISSIONING GROUP (CCG)",),
-        "icb": ("INTEGRATED CARE BOARD (ICB)/COMMISSIONING HUB",),
-        "provider": ("PROVIDER", "ACCOUNTABLE PROVIDER"),
-    }.items()
-    for heading in names
+    for view in ("commissioner", "icb", "provider")
+    for heading in named(columns_of(name, f"tables_by_{view}"), "org_name").headings
 }
-_CODES = ("CCG CODE", "ODS CODE")
-_TOTALS = headings("TOTAL", "TOTAL TREATED", "TOTAL SEEN", "TOTAL TOLD")
+_MAP = columns_of(name, "tables")
+_CODES = named(_MAP, "org_code").headings
+_TOTALS = headings(*named(_MAP, "patients").headings)
 _ENGLAND = headings("ENGLAND", "ALL ENGLISH COMMISSIONERS", "ALL ENGLISH PROVIDERS")
 _WHOLES = headings("ALL CARE", "ALL STAGES", "ALL ROUTES", "ALL REFERRAL ROUTES")
 _DAYS = (14, 28, 31, 62)
@@ -41,27 +40,10 @@ _ODS_CODE = re.compile(r"[A-Z0-9]{3}|(?=.*[0-9])[A-Z0-9]{4,7}|UNKNOWN")
 
 def _columns(kind: str) -> tuple[Column, ...]:
     return (
-        Column("ons_code", ("ONS AREA ID", "CCG - ONS AREA ID"), required=False),
-        Column("org_code", _CODES),
+        *(replace(c, kind=kind) if c.name == "patients" else c for c in _MAP),
         Column("org_name", tuple(h.upper() for h in VIEWS)),
-        Column("stage", ("CARE SETTING", "TREATMENT STAGE", "REFERRAL ROUTE"), required=False),
-        Column(
-            "category",
-            ("CANCER TYPE", "SUSPECTED TYPE OF CANCER", "REFERRAL REASON", "TREATMENT TYPE"),
-            required=False,
-        ),
-        Column("patients", ("TOTAL", "TOTAL TREATED", "TOTAL SEEN", "TOTAL TOLD"), kind),
         Column("patients_within", tuple(f"WITHIN {d} DAYS" for d in _DAYS), kind),
         Column("patients_after", tuple(f"AFTER {d} DAYS" for d in _DAYS), kind),
-        Column(
-            "share_within",
-            tuple(
-                f"{verb} WITHIN {d} DAYS"
-                for verb in ("SEEN", "TREATED", "TOLD", "PERCENTAGE TREATED", "PERCENTAGE SEEN")
-                for d in _DAYS
-            ),
-            "decimal",
-        ),
     )
 
 
