@@ -19,6 +19,8 @@ _MARTS = (
     "fct_indicator_values",
     "fct_standard_comparisons",
     "fct_breaches",
+    "fct_restatements",
+    "fct_corrections",
 )
 
 

@@ -43,6 +43,8 @@ select
         else {{ commissioner_level('org_name', 'period_start') }}
     end as org_level,
     period_start,
+    known_from,
+    known_to,
     numerator,
     null::bigint as denominator,
     nullif(concat_ws(

@@ -86,6 +86,8 @@ england_counts as (
     select
         measure,
         period_start,
+        known_from,
+        known_to,
         sum(numerator) as numerator,
         sum(denominator) as denominator,
         case
@@ -99,7 +101,7 @@ england_counts as (
         max(edition) as edition,
         max(extract_id) as extract_id
     from provider_counts
-    group by measure, period_start
+    group by measure, period_start, known_from, known_to
 
 )
 
@@ -109,6 +111,8 @@ select
     provider_name as org_name,
     'provider' as org_level,
     period_start,
+    known_from,
+    known_to,
     numerator,
     denominator,
     nullif(concat_ws('; ', measure_caveat, caveat), '') as caveat,
@@ -124,6 +128,8 @@ select
     'England' as org_name,
     'national' as org_level,
     period_start,
+    known_from,
+    known_to,
     numerator,
     denominator,
     nullif(concat_ws('; ', measure_caveat, caveat), '') as caveat,

@@ -11,6 +11,8 @@ select
     case when is_england then 'national' else 'provider' end as org_level,
     'quarter' as period_type,
     period_start,
+    known_from,
+    known_to,
     not_treated_within_28_days as numerator,
     null::bigint as denominator,
     nullif(concat_ws(

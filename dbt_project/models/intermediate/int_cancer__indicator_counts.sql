@@ -26,13 +26,15 @@ organisation_sums as (
         org_code,
         max(org_name) as org_name,
         period_start,
+        known_from,
+        known_to,
         sum(patients_within) as numerator,
         sum(patients) as denominator,
         max(caveat) as caveat,
         max(edition) as edition,
         max(extract_id) as extract_id
     from waits
-    group by view, measure, is_england, org_code, period_start
+    group by view, measure, is_england, org_code, period_start, known_from, known_to
 
 ),
 
@@ -50,6 +52,8 @@ organisations as (
             else {{ commissioner_level('sums.org_name', 'sums.period_start') }}
         end as org_level,
         sums.period_start,
+        sums.known_from,
+        sums.known_to,
         sums.numerator,
         sums.denominator,
         sums.caveat,
@@ -60,7 +64,7 @@ organisations as (
     where not sums.is_england and sums.org_code not in (select org_code from exceptions)
     -- A hub stands in the workbooks by ICB and in the extracts by sub-ICB location: one of them is enough.
     qualify row_number() over (
-        partition by sums.measure, sums.org_code, sums.period_start, sums.view = 'provider'
+        partition by sums.measure, sums.org_code, sums.period_start, sums.known_from, sums.view = 'provider'
         order by sums.view
     ) = 1
 
@@ -72,6 +76,8 @@ england_by_view as (
         view,
         measure,
         period_start,
+        known_from,
+        known_to,
         -- To March 2020 the file states England, without unknown commissioners; after, it is the sum with them.
         bool_or(is_england) as is_stated,
         case when is_stated then sum(numerator) filter (where is_england) else sum(numerator) end as numerator,
@@ -80,7 +86,7 @@ england_by_view as (
         max(edition) as edition,
         max(extract_id) as extract_id
     from organisation_sums
-    group by view, measure, period_start
+    group by view, measure, period_start, known_from, known_to
 
 ),
 
@@ -92,6 +98,8 @@ england as (
         'England' as org_name,
         'national' as org_level,
         period_start,
+        known_from,
+        known_to,
         numerator,
         denominator,
         nullif(concat_ws(
@@ -119,11 +127,11 @@ england as (
             max(numerator) filter (where view = 'provider') over same_patients as provider_numerator,
             max(denominator) filter (where view = 'provider') over same_patients as provider_denominator
         from england_by_view
-        window same_patients as (partition by measure, period_start)
+        window same_patients as (partition by measure, period_start, known_from)
     )
     -- The same patients by commissioner, by ICB and by provider: England is one of the first two, in this order. By
     -- provider it has other patients (Welsh commissioners'), and months of both would be mixed in a year to date.
-    qualify view <> 'provider' and row_number() over (partition by measure, period_start order by view) = 1
+    qualify view <> 'provider' and row_number() over (partition by measure, period_start, known_from order by view) = 1
 
 )
 

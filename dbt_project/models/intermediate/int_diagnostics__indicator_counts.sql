@@ -23,6 +23,8 @@ providers as (
         max(provider_name) as org_name,
         'provider' as org_level,
         period_start,
+        known_from,
+        known_to,
         sum(within_6_weeks) as within_6_weeks,
         sum(waiting_list) as waiting_list,
         max(caveat) as caveat,
@@ -30,7 +32,7 @@ providers as (
         max(extract_id) as extract_id
     from waits
     where is_current_for_providers and not is_england
-    group by provider_code, period_start
+    group by provider_code, period_start, known_from, known_to
 
 ),
 
@@ -41,6 +43,8 @@ commissioners as (
         max(commissioner_name) as org_name,
         {{ commissioner_level('max(commissioner_name)', 'period_start') }} as org_level,
         period_start,
+        known_from,
+        known_to,
         sum(within_6_weeks) as within_6_weeks,
         sum(waiting_list) as waiting_list,
         max(caveat) as caveat,
@@ -51,7 +55,7 @@ commissioners as (
         is_current_for_commissioners
         and not is_england
         and commissioner_code not in (select org_code from exceptions)
-    group by commissioner_code, period_start
+    group by commissioner_code, period_start, known_from, known_to
 
 ),
 
@@ -61,6 +65,8 @@ england_by_view as (
     select
         1 as choice,
         period_start,
+        known_from,
+        known_to,
         case when bool_or(is_england) then sum(within_6_weeks) filter (where is_england) else sum(within_6_weeks) end
             as within_6_weeks,
         case when bool_or(is_england) then sum(waiting_list) filter (where is_england) else sum(waiting_list) end
@@ -71,13 +77,15 @@ england_by_view as (
         max(extract_id) as extract_id
     from waits
     where is_current_for_providers
-    group by period_start
+    group by period_start, known_from, known_to
 
     union all
 
     select
         2 as choice,
         period_start,
+        known_from,
+        known_to,
         sum(within_6_weeks) as within_6_weeks,
         sum(waiting_list) as waiting_list,
         'total by commissioner: no extract by provider is held for the month' as view_caveat,
@@ -86,7 +94,7 @@ england_by_view as (
         max(extract_id) as extract_id
     from waits
     where is_current_for_commissioners and is_england
-    group by period_start
+    group by period_start, known_from, known_to
 
 ),
 
@@ -97,13 +105,15 @@ england as (
         'England' as org_name,
         'national' as org_level,
         period_start,
+        known_from,
+        known_to,
         within_6_weeks,
         waiting_list,
         nullif(concat_ws('; ', view_caveat, caveat), '') as caveat,
         edition,
         extract_id
     from england_by_view
-    qualify row_number() over (partition by period_start order by choice) = 1
+    qualify row_number() over (partition by period_start, known_from order by choice) = 1
 
 ),
 
@@ -123,6 +133,8 @@ select
     org_name,
     org_level,
     period_start,
+    known_from,
+    known_to,
     within_6_weeks as numerator,
     waiting_list as denominator,
     caveat,

@@ -11,6 +11,8 @@ providers as (
         max(provider_name) as org_name,
         'provider' as org_level,
         period_start,
+        known_from,
+        known_to,
         coalesce(sum(nhs_days), 0) as nhs_days,
         coalesce(sum(social_care_days), 0) as social_care_days,
         coalesce(sum(both_days), 0) as both_days,
@@ -19,7 +21,7 @@ providers as (
         max(edition) as edition,
         max(extract_id) as extract_id
     from delayed_days
-    group by provider_code, period_start
+    group by provider_code, period_start, known_from, known_to
 
 ),
 
@@ -30,6 +32,8 @@ england as (
         'England' as org_name,
         'national' as org_level,
         period_start,
+        known_from,
+        known_to,
         sum(nhs_days) as nhs_days,
         sum(social_care_days) as social_care_days,
         sum(both_days) as both_days,
@@ -38,7 +42,7 @@ england as (
         max(edition) as edition,
         max(extract_id) as extract_id
     from providers
-    group by period_start
+    group by period_start, known_from, known_to
 
 ),
 
@@ -77,6 +81,8 @@ select
     org_name,
     org_level,
     period_start,
+    known_from,
+    known_to,
     numerator,
     null::bigint as denominator,
     caveat,

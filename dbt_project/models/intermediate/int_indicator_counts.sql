@@ -1,43 +1,66 @@
-{%- set datasets = ['ae', 'activity', 'cancelled_operations', 'cancer', 'diagnostics', 'dtoc', 'rtt'] -%}
-{#- Counts are of months, but for the datasets whose models say otherwise. -#}
-{%- set with_period_type = ['cancelled_operations'] -%}
 {%- set columns -%}
-        dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        period_type,
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition
+    indicator_id,
+    dataset,
+    org_code,
+    org_name,
+    org_level,
+    period_type,
+    period_start,
+    known_from,
+    known_to,
+    numerator,
+    denominator,
+    caveat,
+    edition,
+    extract_ids
 {%- endset -%}
 
 with dataset_counts as (
-{% for dataset in datasets %}
-    select
-        '{{ dataset }}' as dataset,
-        measure,
-        org_code,
-        org_name,
-        org_level,
-        {{ "period_type" if dataset in with_period_type else "'month' as period_type" }},
-        period_start,
-        numerator,
-        denominator,
-        caveat,
-        edition,
-        extract_id
-    from {{ ref('int_' ~ dataset ~ '__indicator_counts') }}
-    {{ 'union all' if not loop.last }}
-{% endfor %}
+
+    select * from {{ ref('int_dataset_counts') }}
+
 ),
 
-indicators as (
+corrections as (
 
-    select * from {{ ref('indicators') }}
+    select * from {{ ref('corrections') }}
+    {%- if var('as_known_at', none) %}
+    where agreed_on <= timestamp '{{ var("as_known_at") }}'
+    {%- endif %}
+
+),
+
+-- A correction holds for as long as the file says what the correction expects there.
+corrected_counts as (
+
+    select
+        counts.indicator_id,
+        counts.dataset,
+        counts.org_code,
+        counts.org_name,
+        counts.org_level,
+        counts.period_type,
+        counts.period_start,
+        counts.known_from,
+        counts.known_to,
+        coalesce(numerators.corrected_value, counts.numerator) as numerator,
+        coalesce(denominators.corrected_value, counts.denominator) as denominator,
+        nullif(concat_ws(
+            '; ',
+            {{ correction_in_words('numerators') }},
+            {{ correction_in_words('denominators') }},
+            counts.caveat
+        ), '') as caveat,
+        counts.edition,
+        counts.extract_ids
+    from dataset_counts as counts
+    {%- for count in ['numerator', 'denominator'] %}
+    left join corrections as {{ count }}s
+        on
+            {{ is_correction_of(count ~ 's', 'counts') }}
+            and {{ count }}s.corrected_count = '{{ count }}'
+            and {{ count }}s.expected_value = counts.{{ count }}
+    {%- endfor %}
 
 ),
 
@@ -50,31 +73,31 @@ memberships as (
 members as (
 
     select
-        dataset_counts.*,
+        corrected_counts.*,
         memberships.system_code,
         memberships.system_level,
         memberships.system_name
-    from dataset_counts
+    from corrected_counts
     inner join memberships
         on
-            dataset_counts.org_code = memberships.member_code
-            and dataset_counts.org_level in ('ccg', 'sub_icb')
-            and dataset_counts.period_start between memberships.valid_from and memberships.valid_to
+            corrected_counts.org_code = memberships.member_code
+            and corrected_counts.org_level in ('ccg', 'sub_icb')
+            and corrected_counts.period_start between memberships.valid_from and memberships.valid_to
 
 ),
 
 months_held as (
 
-    select distinct dataset, measure, period_type, period_start
-    from dataset_counts
+    select distinct dataset, indicator_id, period_type, period_start, known_from
+    from corrected_counts
     where org_level in ('ccg', 'sub_icb')
 
 ),
 
 organisations_seen as (
 
-    select distinct dataset, period_type, period_start, org_code
-    from dataset_counts
+    select distinct dataset, period_type, period_start, known_from, org_code
+    from corrected_counts
 
 ),
 
@@ -82,9 +105,10 @@ expected_members as (
 
     select
         months_held.dataset,
-        months_held.measure,
+        months_held.indicator_id,
         months_held.period_type,
         months_held.period_start,
+        months_held.known_from,
         memberships.system_code,
         memberships.system_level,
         list_sort(list(memberships.member_code)) as expected_codes,
@@ -97,12 +121,14 @@ expected_members as (
             months_held.dataset = organisations_seen.dataset
             and months_held.period_type = organisations_seen.period_type
             and months_held.period_start = organisations_seen.period_start
+            and months_held.known_from = organisations_seen.known_from
             and memberships.member_code = organisations_seen.org_code
     group by
         months_held.dataset,
-        months_held.measure,
+        months_held.indicator_id,
         months_held.period_type,
         months_held.period_start,
+        months_held.known_from,
         memberships.system_code,
         memberships.system_level
 
@@ -112,19 +138,21 @@ system_sums as (
 
     select
         members.dataset,
-        members.measure,
+        members.indicator_id,
         members.system_code,
         members.system_level,
         max(members.system_name) as system_name,
         members.period_type,
         members.period_start,
+        members.known_from,
+        max(members.known_to) as known_to,
         sum(members.numerator) as numerator,
         sum(members.denominator) as denominator,
         list(members.org_code) as present_codes,
         bool_or(members.numerator is null) as is_member_without_value,
         {{ join_caveats('members.caveat') }} as caveat,
         max(members.edition) as edition,
-        list_sort(list_distinct(list(members.extract_id))) as extract_ids
+        list_sort(list_distinct(flatten(list(members.extract_ids)))) as extract_ids
     from members
     group by all
 
@@ -134,12 +162,14 @@ systems as (
 
     select
         system_sums.dataset,
-        system_sums.measure,
+        system_sums.indicator_id,
         system_sums.system_code as org_code,
         system_sums.system_name as org_name,
         system_sums.system_level as org_level,
         system_sums.period_type,
         system_sums.period_start,
+        system_sums.known_from,
+        system_sums.known_to,
         list_filter(
             expected_members.expected_codes, code -> not list_contains(system_sums.present_codes, code)
         ) as absent_codes,
@@ -166,7 +196,8 @@ systems as (
         system_sums.edition,
         system_sums.extract_ids
     from system_sums
-    inner join expected_members using (dataset, measure, period_type, period_start, system_code, system_level)
+    inner join expected_members
+        using (dataset, indicator_id, period_type, period_start, known_from, system_code, system_level)
 
 ),
 
@@ -174,7 +205,7 @@ stated_systems as (
 
     -- An ICB that a file states goes before the sum of its members.
     select
-        stated.* exclude (extract_id, caveat),
+        stated.* exclude (caveat),
         nullif(concat_ws(
             '; ',
             case
@@ -185,59 +216,37 @@ stated_systems as (
                     || concat_ws(' of ', {{ plain_number('systems.numerator') }}, {{ plain_number('systems.denominator') }})
             end,
             stated.caveat
-        ), '') as caveat,
-        [stated.extract_id] as extract_ids
-    from dataset_counts as stated
+        ), '') as caveat
+    from corrected_counts as stated
     left join systems
         on
             stated.dataset = systems.dataset
-            and stated.measure = systems.measure
+            and stated.indicator_id = systems.indicator_id
             and stated.org_code = systems.org_code
             and stated.org_level = systems.org_level
             and stated.period_type = systems.period_type
             and stated.period_start = systems.period_start
+            and stated.known_from = systems.known_from
             and not systems.is_incomplete
     where stated.org_level in ('stp', 'icb')
-
-),
-
-organisations_and_systems as (
-
-    select
-        {{ columns }},
-        [extract_id] as extract_ids
-    from dataset_counts
-    where org_level not in ('stp', 'icb')
-
-    union all
-
-    select
-        {{ columns }},
-        extract_ids
-    from stated_systems
-
-    union all
-
-    select
-        {{ columns }},
-        extract_ids
-    from systems
-    anti join stated_systems using (dataset, measure, org_code, org_level, period_type, period_start)
 
 )
 
 select
-    indicators.indicator_id,
-    counts.dataset,
-    counts.org_code,
-    counts.org_name,
-    counts.org_level,
-    counts.period_type,
-    counts.period_start,
-    counts.numerator::double as numerator,
-    counts.denominator::double as denominator,
-    counts.caveat,
-    counts.edition,
-    counts.extract_ids
-from organisations_and_systems as counts
-inner join indicators using (dataset, measure)
+    {{ columns }}
+from corrected_counts
+where org_level not in ('stp', 'icb')
+
+union all
+
+select
+    {{ columns }}
+from stated_systems
+
+union all
+
+select
+    {{ columns }}
+from systems
+anti join stated_systems
+    using (dataset, indicator_id, org_code, org_level, period_type, period_start, known_from)

@@ -26,6 +26,8 @@ providers as (
         max(provider_name) as org_name,
         'provider' as org_level,
         period_start,
+        known_from,
+        known_to,
         sum(within_18_weeks) as within_18_weeks,
         sum(over_52_weeks) as over_52_weeks,
         sum(with_known_start) as with_known_start,
@@ -34,7 +36,7 @@ providers as (
         max(extract_id) as extract_id
     from pathways
     where is_current_for_providers
-    group by part, provider_code, period_start
+    group by part, provider_code, period_start, known_from, known_to
 
 ),
 
@@ -46,6 +48,8 @@ commissioners as (
         max(commissioner_name) as org_name,
         {{ commissioner_level('max(commissioner_name)', 'period_start') }} as org_level,
         period_start,
+        known_from,
+        known_to,
         sum(within_18_weeks) as within_18_weeks,
         sum(over_52_weeks) as over_52_weeks,
         sum(with_known_start) as with_known_start,
@@ -57,7 +61,7 @@ commissioners as (
         is_current_for_commissioners
         -- Patients from outside England are within a provider's figures and outside England's published totals.
         and commissioner_code not in (select org_code from exceptions where kind = 'outside_england')
-    group by part, commissioner_code, period_start
+    group by part, commissioner_code, period_start, known_from, known_to
 
 ),
 
@@ -69,6 +73,8 @@ england as (
         'England' as org_name,
         'national' as org_level,
         period_start,
+        known_from,
+        known_to,
         sum(within_18_weeks) as within_18_weeks,
         sum(over_52_weeks) as over_52_weeks,
         sum(with_known_start) as with_known_start,
@@ -76,7 +82,7 @@ england as (
         max(edition) as edition,
         max(extract_id) as extract_id
     from commissioners
-    group by part, period_start
+    group by part, period_start, known_from, known_to
 
 ),
 
@@ -101,6 +107,8 @@ select
     org_name,
     org_level,
     period_start,
+    known_from,
+    known_to,
     coalesce(within_18_weeks, 0) as numerator,
     coalesce(with_known_start, 0) as denominator,
     caveat,
@@ -116,6 +124,8 @@ select
     org_name,
     org_level,
     period_start,
+    known_from,
+    known_to,
     coalesce(over_52_weeks, 0) as numerator,
     null::bigint as denominator,
     caveat,

@@ -12,7 +12,8 @@ extracts as (
 
 current_extracts as (
 
-    select distinct extract_id from {{ ref('stg_landing__current_coverage') }}
+    select distinct extract_id from {{ ref('stg_landing__coverage') }}
+    where {{ is_current() }}
 
 )
 
@@ -42,4 +43,8 @@ select
 from received_files
 inner join extracts using (extract_id)
 -- A name that content no longer has: it was renamed, or is one of several copies and was removed.
-where received_files.is_present or received_files.is_first_of_content
+where
+    (received_files.is_present or received_files.is_first_of_content)
+    {%- if var('as_known_at', none) %}
+    and extracts.known_at <= timestamp '{{ var("as_known_at") }}'
+    {%- endif %}

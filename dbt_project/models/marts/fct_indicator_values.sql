@@ -7,9 +7,10 @@ with counts as (
         make_date(
             year(period_start) - case when month(period_start) < 4 then 1 else 0 end, 4, 1
         ) as financial_year_start,
-        case period_type when 'quarter' then interval 3 month else interval 1 month end as period_length,
-        (period_start + period_length - interval 1 day)::date as period_end
+        {{ period_length('period_type') }} as period_length,
+        {{ period_end('period_type', 'period_start') }} as period_end
     from {{ ref('int_indicator_counts') }}
+    where {{ is_current() }}
 
 ),
 
@@ -170,10 +171,7 @@ select
     true as is_preferred,
     periods.numerator,
     periods.denominator,
-    case
-        when indicators.unit <> 'percent' then periods.numerator
-        when periods.denominator > 0 then 100 * periods.numerator / periods.denominator
-    end as value,
+    {{ indicator_value('periods.numerator', 'periods.denominator', 'indicators.unit') }} as value,
     indicators.unit,
     periods.edition,
     periods.is_provisional,

@@ -12,37 +12,9 @@ standards as (
 
 in_force as (
 
-    select
-        indicator_values.*,
-        standards.standard_id,
-        standards.standard,
-        standards.comparator
-    from indicator_values
-    left join standards
-        on
-            indicator_values.indicator_id = standards.indicator_id
-            and standards.scope in ('national', indicator_values.org_code)
-            and indicator_values.period_end >= standards.valid_from
-            and indicator_values.period_end <= coalesce(standards.valid_to, date '9999-12-31')
-    -- A standard of the organisation's own goes before the national one.
-    qualify row_number() over (
-        partition by
-            indicator_values.indicator_id, indicator_values.org_code, indicator_values.org_level,
-            indicator_values.period_type, indicator_values.period_start, indicator_values.period_end,
-            indicator_values.source
-        order by standards.scope = indicator_values.org_code desc, standards.valid_from desc
-    ) = 1
-
-),
-
-exact as (
-
-    select
-        *,
-        -- Both sides multiplied out in decimals: a comparison never rests on a rounded or binary percentage.
-        case when unit = 'percent' then numerator::decimal(18, 3) * 100 else numerator::decimal(18, 3) end as achieved,
-        case when unit = 'percent' then denominator::decimal(18, 3) * standard else standard end as required
-    from in_force
+    {{ with_standard_in_force('indicator_values', 'standards', [
+        'indicator_id', 'org_code', 'org_level', 'period_type', 'period_start', 'period_end', 'source'
+    ]) }}
 
 ),
 
@@ -50,14 +22,7 @@ judged as (
 
     select
         *,
-        case
-            when value is null or standard is null then null
-            when comparator = '>=' then achieved >= required
-            when comparator = '>' then achieved > required
-            when comparator = '<=' then achieved <= required
-            when comparator = '<' then achieved < required
-            when comparator = '=' then achieved = required
-        end as is_met,
+        {{ is_met('numerator', 'denominator', 'value', 'unit', 'standard', 'comparator') }} as is_met,
         case
             when value is null or standard is null then null
             when unit <> 'percent' then numerator
@@ -70,7 +35,7 @@ judged as (
             when comparator in ('>=', '>') then floor(denominator::decimal(18, 3) * (100 - standard) / 100)
             else floor(denominator::decimal(18, 3) * standard / 100)
         end as allowed_breaches
-    from exact
+    from in_force
 
 ),
 
@@ -83,7 +48,7 @@ runs as (
             case
                 when is_met is distinct from false then 1
                 when lag_start is distinct from period_start
-                    - case period_type when 'quarter' then interval 3 month else interval 1 month end then 1
+                    - {{ period_length('period_type') }} then 1
                 else 0
             end
         ) over (

@@ -4,9 +4,9 @@ with activity as (
 
 ),
 
-current_coverage as (
+coverage as (
 
-    select * from {{ ref('stg_landing__current_coverage') }}
+    select * from {{ ref('stg_landing__coverage') }}
     where dataset = 'activity'
 
 )
@@ -22,11 +22,13 @@ select
     activity.acute_nonelective_admissions,
     activity.acute_first_attendances,
     activity.suppressed_measures,
-    current_coverage.edition,
-    current_coverage.caveat
+    coverage.known_from,
+    coverage.known_to,
+    coverage.edition,
+    coverage.caveat
 from activity
-inner join current_coverage
+inner join coverage
     on
-        activity.extract_id = current_coverage.extract_id
-        and activity.period_start = current_coverage.period_start
-        and activity.breakdown = current_coverage.view
+        activity.extract_id = coverage.extract_id
+        and activity.period_start = coverage.period_start
+        and activity.breakdown = coverage.view

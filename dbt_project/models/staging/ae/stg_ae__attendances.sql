@@ -4,9 +4,9 @@ with attendances as (
 
 ),
 
-current_coverage as (
+coverage as (
 
-    select * from {{ ref('stg_landing__current_coverage') }}
+    select * from {{ ref('stg_landing__coverage') }}
     where dataset = 'ae'
 
 )
@@ -25,8 +25,10 @@ select
     + attendances.over_4hrs_type2 + coalesce(attendances.over_4hrs_booked_type2, 0)
     + attendances.over_4hrs_other + coalesce(attendances.over_4hrs_booked_other, 0) as attendances_over_4hrs,
     attendances.waits_over_12hrs_from_dta,
-    current_coverage.edition,
-    current_coverage.caveat
+    coverage.known_from,
+    coverage.known_to,
+    coverage.edition,
+    coverage.caveat
 from attendances
-inner join current_coverage using (extract_id, period_start)
+inner join coverage using (extract_id, period_start)
 where not attendances.is_total

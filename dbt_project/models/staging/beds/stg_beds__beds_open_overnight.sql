@@ -4,13 +4,13 @@ with beds as (
 
 ),
 
-current_coverage as (
+coverage as (
 
     select
         *,
         -- The publication itself goes before a table derived from it, whichever came later.
-        row_number() over (partition by period_start order by view = 'derived') = 1 as is_first_choice
-    from {{ ref('stg_landing__current_coverage') }}
+        row_number() over (partition by period_start, known_from order by view = 'derived') = 1 as is_first_choice
+    from {{ ref('stg_landing__coverage') }}
     where dataset = 'beds'
 
 )
@@ -31,8 +31,10 @@ select
     beds.occupied_learning_disabilities_beds,
     beds.available_mental_illness_beds,
     beds.occupied_mental_illness_beds,
-    current_coverage.edition,
-    current_coverage.caveat
+    coverage.known_from,
+    coverage.known_to,
+    coverage.edition,
+    coverage.caveat
 from beds
-inner join current_coverage using (extract_id, period_start)
-where current_coverage.is_first_choice
+inner join coverage using (extract_id, period_start)
+where coverage.is_first_choice

@@ -4,9 +4,9 @@ with quarters as (
 
 ),
 
-current_coverage as (
+coverage as (
 
-    select * from {{ ref('stg_landing__current_coverage') }}
+    select * from {{ ref('stg_landing__coverage') }}
     where dataset = 'cancelled_operations'
 
 )
@@ -21,12 +21,14 @@ select
     quarters.org_name as provider_name,
     quarters.cancelled_operations,
     quarters.not_treated_within_28_days,
-    current_coverage.edition,
-    current_coverage.caveat
+    coverage.known_from,
+    coverage.known_to,
+    coverage.edition,
+    coverage.caveat
 from quarters
 -- England with the independent sector is what the providers add to, and is not counted.
-inner join current_coverage
+inner join coverage
     on
-        quarters.extract_id = current_coverage.extract_id
-        and quarters.period_start = current_coverage.period_start
-        and quarters.breakdown = current_coverage.view
+        quarters.extract_id = coverage.extract_id
+        and quarters.period_start = coverage.period_start
+        and quarters.breakdown = coverage.view

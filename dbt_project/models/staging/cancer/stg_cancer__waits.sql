@@ -6,9 +6,9 @@ with waits as (
 
 ),
 
-current_coverage as (
+coverage as (
 
-    select * from {{ ref('stg_landing__current_coverage') }}
+    select * from {{ ref('stg_landing__coverage') }}
     where dataset = 'cancer'
 
 )
@@ -29,12 +29,14 @@ select
     waits.category,
     waits.patients,
     waits.patients_within,
-    current_coverage.edition,
-    current_coverage.caveat
+    coverage.known_from,
+    coverage.known_to,
+    coverage.edition,
+    coverage.caveat
 from waits
-inner join current_coverage
+inner join coverage
     on
-        waits.extract_id = current_coverage.extract_id
-        and waits.view = current_coverage.view
-        and waits.period_start = current_coverage.period_start
-        and waits.standard = current_coverage.part
+        waits.extract_id = coverage.extract_id
+        and waits.view = coverage.view
+        and waits.period_start = coverage.period_start
+        and waits.standard = coverage.part

@@ -4,9 +4,9 @@ with delayed_days as (
 
 ),
 
-current_coverage as (
+coverage as (
 
-    select * from {{ ref('stg_landing__current_coverage') }}
+    select * from {{ ref('stg_landing__coverage') }}
     where dataset = 'dtoc'
 
 )
@@ -24,7 +24,9 @@ select
     delayed_days.nhs_days,
     delayed_days.social_care_days,
     delayed_days.both_days,
-    current_coverage.edition,
-    current_coverage.caveat
+    coverage.known_from,
+    coverage.known_to,
+    coverage.edition,
+    coverage.caveat
 from delayed_days
-inner join current_coverage using (extract_id, period_start)
+inner join coverage using (extract_id, period_start)

@@ -4,24 +4,26 @@ with pathways as (
 
 ),
 
-current_coverage as (
+coverage as (
 
-    select * from {{ ref('stg_landing__current_coverage') }}
+    select * from {{ ref('stg_landing__coverage') }}
     where dataset = 'rtt'
 
 ),
 
-current_extracts as (
+covering_extracts as (
 
     select
         extract_id,
         part,
         period_start,
+        known_from,
+        known_to,
         edition,
         caveat,
         bool_or(view = 'commissioner') as is_current_for_commissioners,
         bool_or(view = 'provider') as is_current_for_providers
-    from current_coverage
+    from coverage
     group by all
 
 ),
@@ -55,10 +57,12 @@ select
     pathways.week_bands,
     pathways.pathways,
     pathways.pathways_with_unknown_start,
-    current_extracts.is_current_for_commissioners,
-    current_extracts.is_current_for_providers,
-    current_extracts.edition,
-    current_extracts.caveat
+    covering_extracts.is_current_for_commissioners,
+    covering_extracts.is_current_for_providers,
+    covering_extracts.known_from,
+    covering_extracts.known_to,
+    covering_extracts.edition,
+    covering_extracts.caveat
 from pathways
-inner join current_extracts using (extract_id, part, period_start)
+inner join covering_extracts using (extract_id, part, period_start)
 inner join tables using (extract_id, part)

@@ -1,0 +1,206 @@
+with counts as (
+
+    select * from {{ ref('int_indicator_counts') }}
+
+),
+
+indicators as (
+
+    select * from {{ ref('indicators') }}
+
+),
+
+standards as (
+
+    select * from {{ ref('dim_standards') }}
+
+),
+
+-- Only periods of which more became known later can have been restated.
+restated_periods as (
+
+    select distinct
+        dataset,
+        period_type,
+        period_start
+    from counts
+    where not {{ is_current() }}
+
+),
+
+figures as (
+
+    select counts.*
+    from counts
+    inner join restated_periods using (dataset, period_type, period_start)
+
+),
+
+-- What was said of an indicator at a level at one time: a figure that comes later is new to it, or new altogether.
+said_before as (
+
+    select distinct
+        indicator_id,
+        org_level,
+        period_type,
+        period_start,
+        known_to
+    from figures
+
+),
+
+said_after as (
+
+    select distinct
+        indicator_id,
+        org_level,
+        period_type,
+        period_start,
+        known_from
+    from figures
+
+),
+
+pairs as (
+
+    select
+        later.indicator_id,
+        later.org_code,
+        later.org_level,
+        later.period_type,
+        later.period_start,
+        later.known_from as restated_at,
+        earlier.numerator as previous_numerator,
+        earlier.denominator as previous_denominator,
+        earlier.edition as previous_edition,
+        earlier.extract_ids as previous_extract_ids,
+        later.numerator,
+        later.denominator,
+        later.edition,
+        later.extract_ids
+    from figures as later
+    inner join said_before
+        on
+            later.indicator_id = said_before.indicator_id
+            and later.org_level = said_before.org_level
+            and later.period_type = said_before.period_type
+            and later.period_start = said_before.period_start
+            and later.known_from = said_before.known_to
+    left join figures as earlier
+        on
+            later.indicator_id = earlier.indicator_id
+            and later.org_code = earlier.org_code
+            and later.org_level = earlier.org_level
+            and later.period_type = earlier.period_type
+            and later.period_start = earlier.period_start
+            and later.known_from = earlier.known_to
+
+    union all
+
+    select
+        earlier.indicator_id,
+        earlier.org_code,
+        earlier.org_level,
+        earlier.period_type,
+        earlier.period_start,
+        earlier.known_to as restated_at,
+        earlier.numerator as previous_numerator,
+        earlier.denominator as previous_denominator,
+        earlier.edition as previous_edition,
+        earlier.extract_ids as previous_extract_ids,
+        null as numerator,
+        null as denominator,
+        null as edition,
+        null as extract_ids
+    from figures as earlier
+    inner join said_after
+        on
+            earlier.indicator_id = said_after.indicator_id
+            and earlier.org_level = said_after.org_level
+            and earlier.period_type = said_after.period_type
+            and earlier.period_start = said_after.period_start
+            and earlier.known_to = said_after.known_from
+    left join figures as later
+        on
+            earlier.indicator_id = later.indicator_id
+            and earlier.org_code = later.org_code
+            and earlier.org_level = later.org_level
+            and earlier.period_type = later.period_type
+            and earlier.period_start = later.period_start
+            and earlier.known_to = later.known_from
+    where later.indicator_id is null
+
+),
+
+valued as (
+
+    select
+        pairs.*,
+        indicators.unit,
+        {{ period_end('pairs.period_type', 'pairs.period_start') }} as period_end,
+        {{ indicator_value('pairs.previous_numerator', 'pairs.previous_denominator', 'indicators.unit') }} as previous_value,
+        {{ indicator_value('pairs.numerator', 'pairs.denominator', 'indicators.unit') }} as value
+    from pairs
+    inner join indicators using (indicator_id)
+    where
+        pairs.previous_numerator is distinct from pairs.numerator
+        or pairs.previous_denominator is distinct from pairs.denominator
+
+),
+
+in_force as (
+
+    {{ with_standard_in_force('valued', 'standards', [
+        'indicator_id', 'org_code', 'org_level', 'period_type', 'period_start', 'restated_at'
+    ]) }}
+
+),
+
+judged as (
+
+    select
+        *,
+        {{ is_met('previous_numerator', 'previous_denominator', 'previous_value', 'unit', 'standard', 'comparator') }}
+            as was_met,
+        {{ is_met('numerator', 'denominator', 'value', 'unit', 'standard', 'comparator') }} as is_met
+    from in_force
+
+)
+
+select
+    indicator_id,
+    org_code,
+    org_level,
+    period_type,
+    period_start,
+    period_end,
+    restated_at,
+    case
+        when previous_value is null and value is null then 'counts changed'
+        when previous_value is null then 'added'
+        when value is null then 'withdrawn'
+        when previous_value is distinct from value then 'changed'
+        else 'counts changed'
+    end as restatement,
+    previous_numerator,
+    previous_denominator,
+    previous_value,
+    numerator,
+    denominator,
+    value,
+    value - previous_value as value_change,
+    unit,
+    previous_edition,
+    edition,
+    standard_id,
+    standard,
+    comparator,
+    was_met,
+    is_met,
+    case
+        when is_met = false and was_met is distinct from false then 'appeared'
+        when was_met = false and is_met is distinct from false then 'vanished'
+    end as breach_change,
+    previous_extract_ids,
+    extract_ids
+from judged
