@@ -15,8 +15,10 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
     are_codes,
+    described,
     no_repeats,
     typed,
 )
@@ -54,6 +56,12 @@ schema: Schema = {
     "suppressed_measures": pl.List(pl.String),
     **{c.name: pl.Int64 for c in MEASURES},
 }
+descriptions = described(COLUMNS, period_start="first day of the month of activity")
+layouts = (
+    PublishedLayout(
+        "hes_mar_csv", "a csv with Activity Month, Organisation breakdown and the specific acute specialties", COLUMNS
+    ),
+)
 
 
 def recognise(source: Source) -> float:

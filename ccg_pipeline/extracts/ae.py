@@ -6,6 +6,8 @@ July 2020 (shorter headings), from August 2020 (attendances by booked appointmen
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from ccg_pipeline.extracts.contract import (
@@ -13,9 +15,11 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
     adds_up,
     are_codes,
+    described,
     no_repeats,
     one_month,
     typed,
@@ -42,6 +46,24 @@ schema: Schema = {
     "is_total": pl.Boolean,
     **{c.name: pl.Int64 for c in (*_MEASURES, *_BOOKED)},
 }
+descriptions = described(COLUMNS)
+
+
+def _layout(name: str, months: str, first: str = "", last: str = "") -> PublishedLayout:
+    """The layout of some months: the headings that the map gives for them, all of them required."""
+    columns = columns_of("ae", "organisations", "attendances", "booked", first=first, last=last)
+    return PublishedLayout(
+        name,
+        f"a csv with Period, Org Code and type 1 attendances by provider, {months}",
+        tuple(replace(c, required=True) for c in columns),
+    )
+
+
+layouts = (
+    _layout("ae_to_2020_03", "to March 2020, headings with 'Number of'", last="2020-03"),
+    _layout("ae_2020_04_to_2020_07", "April to July 2020, without booked appointments", "2020-04", "2020-07"),
+    _layout("ae_from_2020_08", "from August 2020, with booked appointments", "2020-08"),
+)
 
 
 def recognise(source: Source) -> float:

@@ -17,8 +17,10 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
     are_codes,
+    described,
     no_repeats,
     normalise,
     typed,
@@ -47,6 +49,23 @@ schema: Schema = {
     "org_name": pl.String,
     **{c.name: pl.Float64 for c in _BEDS},
 }
+descriptions = described(
+    _WORKBOOK,
+    period_start="first day of the quarter",
+    is_england="whether the row is England",
+)
+layouts = (
+    PublishedLayout(
+        "kh03_provider_workbook",
+        "a workbook with providers beside sectors, under the groups Available, Occupied and % Occupied",
+        _WORKBOOK,
+        is_workbook=True,
+        grouped=True,
+    ),
+    PublishedLayout(
+        "kh03_derived_trust_quarters", "a csv with org_code, period and occupied general and acute beds", _DERIVED
+    ),
+)
 
 
 def recognise(source: Source) -> float:

@@ -16,9 +16,11 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
     adds_up,
     are_codes,
+    described,
     no_repeats,
     normalise,
     typed,
@@ -51,6 +53,25 @@ schema: Schema = {
     "region_code": pl.String,
     **{c.name: pl.Int64 for c in _COUNTS},
 }
+descriptions = described(
+    _PROVIDERS,
+    period_start="first day of the quarter",
+    breakdown="provider, england (without the independent sector) or england_with_independent_sector",
+)
+layouts = (
+    PublishedLayout(
+        "qmco_provider_workbook",
+        "a workbook titled Cancelled Operations with providers and the two counts",
+        _PROVIDERS,
+        is_workbook=True,
+    ),
+    PublishedLayout(
+        "qmco_england_series",
+        "a workbook titled Cancelled Operations with quarters and the two counts",
+        _SERIES,
+        is_workbook=True,
+    ),
+)
 
 
 def recognise(source: Source) -> float:

@@ -9,7 +9,7 @@ workbooks print is the other one, over six weeks, and is not loaded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -18,9 +18,11 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
     adds_up,
     are_codes,
+    described,
     have_all,
     no_repeats,
     normalise,
@@ -91,6 +93,29 @@ schema: Schema = {
     "week_bands": pl.List(pl.Int64),
     **{c.name: pl.Int64 for c in _COUNTS},
 }
+descriptions = described(
+    (*_FULL, *(c for view in _VIEWS.values() for c in view.columns)),
+    is_england="whether the row is England, the Total row of a workbook",
+    week_bands="patients by week waited, 14 elements, the last from week 13 on (count)",
+)
+layouts = (
+    PublishedLayout("dm01_full_extract", "a csv with the tests' sort order, provider and commissioner", _FULL),
+    *(
+        PublishedLayout(
+            f"dm01_{view.name}_workbook",
+            f"a workbook titled Diagnostics on the basis of {view.name}s, with weeks waited",
+            (
+                *view.columns,
+                *(replace(c, required=False) for c in _BY_TEST),  # on one of the two sheets
+                *BANDS,
+                *_COUNTS,
+                *_PROOFS,
+            ),
+            is_workbook=True,
+        )
+        for view in _VIEWS.values()
+    ),
+)
 
 
 def recognise(source: Source) -> float:

@@ -21,9 +21,11 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
     adds_up,
     are_codes,
+    described,
     no_repeats,
     normalise,
     one_month,
@@ -35,6 +37,7 @@ from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import (
     beside,
     find_header,
+    in_words,
     non_submitters,
     read_delimited,
     read_table,
@@ -219,6 +222,10 @@ def _full_bands(headings: Sequence[str], where: str) -> tuple[Column, ...]:
     weeks = [int(m[1]) for h in headings if (m := re.match(r"gt (\d+) ", normalise(h)))]
     if weeks not in (sorted(weeks), sorted(weeks, reverse=True)):
         raise ExtractError(f"{where}: the columns of weeks waited are out of order: two may have changed places.")
+    return _full_band_columns(count)
+
+
+def _full_band_columns(count: int) -> tuple[Column, ...]:
     closed = [f"Gt {w:02d} To {w + 1:02d} Weeks SUM 1" for w in range(count - 1)]
     return tuple(Column(f"band_{w}", (h,), "count") for w, h in enumerate([*closed, f"Gt {count - 1} Weeks SUM 1"]))
 
@@ -487,6 +494,10 @@ def _workbook_bands(source: Source, sheet: str, needed: Sequence[str | Column]) 
         raise ExtractError(
             f"sheet {sheet!r}: {count} columns of weeks waited, expected {' or '.join(map(str, _BAND_COUNTS))}."
         )
+    return _workbook_band_columns(count)
+
+
+def _workbook_band_columns(count: int) -> tuple[Column, ...]:
     closed = [f">{w}-{w + 1}" for w in range(count - 1)]
     return tuple(Column(f"band_{w}", (h,), "count") for w, h in enumerate([*closed, f"{count - 1} plus"]))
 
@@ -553,3 +564,37 @@ def _workbook_rows(
                 f"{first.get('within_18_weeks')}). Fetch the file again or ask the publisher."
             )
     return frame
+
+
+descriptions = described(
+    (*_FULL_LAYOUTS["rtt_full"][0], *_FULL_TOTALS),
+    part="part_1a (admitted), part_1b (non-admitted), part_2 (incomplete), part_2a (decision to admit) or part_3 (new)",
+    is_total="whether the row is the total of the treatment functions (C_999 and the like)",
+    week_bands="pathways by week waited, 53 or 105 elements, the last open (count); null where a row has no weeks",
+)
+layouts = (
+    *(
+        PublishedLayout(
+            f"{layout}_{count}_bands",
+            f"a csv with {in_words(told_by)} and {count} columns of weeks waited",
+            (*columns, *_full_band_columns(count), *_FULL_TOTALS),
+        )
+        for layout, (columns, told_by) in _FULL_LAYOUTS.items()
+        for count in _BAND_COUNTS
+        if count == _BAND_COUNTS[0] or layout == "rtt_full"
+    ),
+    *(
+        PublishedLayout(
+            f"rtt_{kind}_workbook_{count}_bands",
+            f"a workbook with a sheet National, on the basis of {view}s, with {count} columns of weeks waited",
+            (*_VIEWS[view].columns, *_PARENT_NAMES, *_workbook_columns(_workbook_band_columns(count))),
+            is_workbook=True,
+        )
+        for kind, view, counts in (
+            ("pct", "commissioner", _BAND_COUNTS[:1]),
+            ("commissioner", "commissioner", _BAND_COUNTS),
+            ("provider", "provider", _BAND_COUNTS),
+        )
+        for count in counts
+    ),
+)

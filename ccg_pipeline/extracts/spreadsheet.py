@@ -11,7 +11,7 @@ from datetime import date
 
 import polars as pl
 
-from ccg_pipeline.extracts.contract import Column, ExtractError, have_all, match_headings, normalise
+from ccg_pipeline.extracts.contract import Column, ExtractError, UnknownLayoutError, have_all, match_headings, normalise
 from ccg_pipeline.extracts.periods import parse_day
 from ccg_pipeline.extracts.source import Source
 
@@ -79,8 +79,8 @@ def read_table(
     header = find_header(cells, needed)
     where = f"sheet {sheet!r}"
     if header is None:
-        raise ExtractError(f"{where}: no header row with {in_words(needed)} in its first {_DEEPEST_HEADER} rows.")
-    headings = _with_groups(cells[header - 1], cells[header]) if grouped and header else cells[header]
+        raise UnknownLayoutError(f"{where}: no header row with {in_words(needed)} in its first {_DEEPEST_HEADER} rows.")
+    headings = with_groups(cells[header - 1], cells[header]) if grouped and header else cells[header]
     positions = match_headings(headings, columns, f"{where} row {header + 1}")
     unnamed = [i for i in range(len(cells[header])) if i not in positions.values()]
     for number, row in enumerate(cells[header + 1 :], header + 2):
@@ -104,7 +104,7 @@ def read_table(
     )
 
 
-def _with_groups(groups: Sequence[str | None], headings: Sequence[str | None]) -> list[str | None]:
+def with_groups(groups: Sequence[str | None], headings: Sequence[str | None]) -> list[str | None]:
     """Each heading with its group, which stands over the first of its columns."""
     named: list[str | None] = []
     group: str | None = None

@@ -65,7 +65,7 @@ def read_extract(path: Path, name: str) -> Extract:
     """
     source = Source(path, name)
     try:
-        extract = extracts.recognise(source).read(source)
+        extract = extracts.read(source)
     except (ExtractError, OSError, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:

@@ -17,6 +17,7 @@ from ccg_pipeline.extracts.contract import (
     Column,
     Extract,
     ExtractError,
+    PublishedLayout,
     adds_up,
     have_all,
     no_repeats,
@@ -130,8 +131,17 @@ LAYOUTS = (
     ),
 )
 _MODALITIES = shape.headings("ALL MODALITIES", "Anti-cancer drug regimen", "Other", "Radiotherapy", "Surgery")
-_MOST_SHEETS = 3  # the published ones have one; the sheets of larger workbooks are not opened in vain
 _MARKS = pick(columns_of(shape.name, "flat"), "standard_text", "patients_within", "patients_after")
+layouts = tuple(
+    PublishedLayout(
+        layout.name,
+        f"a table with {in_words(_MARKS)}, and {layout.org!r} beside {layout.stage!r}",
+        layout.columns,
+        None,
+    )
+    for layout in LAYOUTS
+)
+_MOST_SHEETS = 3  # the published ones have one; the sheets of larger workbooks are not opened in vain
 _KEY = ["period_start", "standard", "org_code", "stage"]
 
 

@@ -12,7 +12,14 @@ import io
 import polars as pl
 
 from ccg_pipeline.extracts.cancer import shape
-from ccg_pipeline.extracts.cancer.tables import VIEWS, is_heading_row, organisation_heading, read_month, read_tables
+from ccg_pipeline.extracts.cancer.tables import (
+    VIEWS,
+    is_heading_row,
+    organisation_heading,
+    published,
+    read_month,
+    read_tables,
+)
 from ccg_pipeline.extracts.contract import Extract, ExtractError, normalise
 from ccg_pipeline.extracts.source import Source
 
@@ -33,6 +40,13 @@ TITLES = {
         "62-DAY WAIT FOR FIRST TREATMENT FROM CONSULTANT UPGRADE: ALL CANCERS": "62_day_upgrade",
     }.items()
 }
+layouts = (
+    published(
+        "cancer_provider_csv_2015_to_2017",
+        "a csv with the title of one standard above its tables, by provider",
+        "provider",
+    ),
+)
 
 
 def recognise(source: Source) -> float:

@@ -11,12 +11,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import polars as pl
 
 from ccg_pipeline.extracts.cancer.shape import COUNTS, headings, name, prove_rows
 from ccg_pipeline.extracts.cancer.standards import prove_category
-from ccg_pipeline.extracts.contract import Column, ExtractError, adds_up, match_headings, no_repeats, normalise, typed
+from ccg_pipeline.extracts.contract import (
+    Column,
+    ExtractError,
+    PublishedLayout,
+    adds_up,
+    match_headings,
+    no_repeats,
+    normalise,
+    typed,
+)
 from ccg_pipeline.extracts.headings import columns_of, named
 from ccg_pipeline.extracts.periods import parse_month
 
@@ -51,6 +61,22 @@ _BAND = re.compile(r"(within|after|(in )?\d+ to) \d+ days")
 _FOOTNOTES = re.compile(r"(\s*\(\d+\))+\s*$")
 # What a spreadsheet leaves where a formula failed; some published CSVs carry whole rows of it.
 _DEBRIS = frozenset({"#DIV/0!", "#VALUE!", "#N/A", "#REF!", "#NUM!", "#NAME?", "#NULL!"})
+
+
+def published(name: str, told_by: str, view: str, **sheets: Any) -> PublishedLayout:
+    """A layout of such tables, for `contract.PublishedLayout`; the share may have its heading in the row above."""
+    columns = [c for c in _columns("count") if c.name != "org_name"]
+    return PublishedLayout(
+        name,
+        told_by,
+        (
+            *columns_of("cancer", f"tables_by_{view}"),
+            *(replace(c, required=c.required and c.name != "share_within") for c in columns),
+        ),
+        passed_over=_BAND.pattern,
+        footnotes=_FOOTNOTES.pattern,
+        **sheets,
+    )
 
 
 def heading_text(cell: str | None) -> str:

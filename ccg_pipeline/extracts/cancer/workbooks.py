@@ -20,6 +20,7 @@ from ccg_pipeline.extracts.cancer.tables import (
     Cells,
     is_heading_row,
     organisation_heading,
+    published,
     read_month,
     read_tables,
 )
@@ -89,6 +90,21 @@ LAYOUTS = (
             "UBS referral to FHA",
         ),
     ),
+)
+layouts = tuple(
+    {
+        name: published(
+            name,
+            f"a workbook with a sheet a standard, {len(layout.sheets)} at most, by {view}",
+            view,
+            is_workbook=True,
+            sheets=tuple(s for s, standard in layout.sheets.items() if standard not in layout.optional),
+            optional_sheets=tuple(s for s, standard in layout.sheets.items() if standard in layout.optional),
+            other_sheets=(*layout.skipped, "Frontpage", "Notes"),
+        )
+        for layout in LAYOUTS
+        for (view, _), name in layout.names.items()
+    }.values()
 )
 _FRONT_PAGE = "frontpage"
 # Sheets of text that may stand beside; none of them holds a table.
