@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ccg_pipeline.extracts import activity, ae, beds, cancelled_operations, cancer, diagnostics, dtoc, rtt
 from ccg_pipeline.extracts.contract import Dataset, Extract, ExtractError, UnknownLayoutError
-from ccg_pipeline.extracts.layouts import Comparison, nearest
+from ccg_pipeline.extracts.layouts import Comparison, nearest, separator_of
 from ccg_pipeline.extracts.source import Source
 
 DATASETS: dict[str, Dataset] = {
@@ -71,4 +71,5 @@ def _seen(source: Source) -> str:
     for cells in source.first_lines:
         if len([c for c in cells if c.strip()]) > 1:
             return f"its first row reads {', '.join(c.strip() for c in cells if c.strip())}"[:200]
-    return "no row of separate cells in its first lines"
+    separator = {"\t": "tabs", ",": None}.get(separator_of(source), separator_of(source))
+    return f"its cells are separated by {separator}, expected commas" if separator else "no row of separate cells"

@@ -17,8 +17,10 @@ from ccg_pipeline.extracts.contract import (
     ExtractError,
     PublishedLayout,
     Schema,
+    UnknownLayoutError,
     are_codes,
     described,
+    nearest_text,
     no_repeats,
     typed,
 )
@@ -79,9 +81,9 @@ def read(source: Source) -> Extract:
     unknown = frame.filter(~pl.col("breakdown").is_in(list(_BREAKDOWNS)) | pl.col("breakdown").is_null())
     if unknown.height:
         first = unknown.row(0, named=True)
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"row {first['source_row']}: organisation breakdown {first['breakdown']!r} is not one of "
-            f"{', '.join(_BREAKDOWNS)}."
+            f"{', '.join(_BREAKDOWNS)}{nearest_text(first['breakdown'], _BREAKDOWNS)}."
         )
     months = {text: parse_month(text) for text in frame["activity_month"].unique()}
     if unread := [text for text, month in months.items() if month is None]:

@@ -199,8 +199,8 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
         shown = "; ".join(problems[:_MOST_PROBLEMS])
         more = f"; and {len(problems) - _MOST_PROBLEMS} more" if len(problems) > _MOST_PROBLEMS else ""
         raise UnknownLayoutError(
-            f"{where}: {shown}{more}. Check that the file is as published; a new layout is added in "
-            "ccg_pipeline/extracts."
+            f"{where}: {shown}{more}. Check that the file is as published; a changed heading is a "
+            "row in ccg_pipeline/extracts/headings."
         )
     return positions
 

@@ -20,6 +20,7 @@ from ccg_pipeline.extracts.contract import (
     ExtractError,
     PublishedLayout,
     Schema,
+    UnknownLayoutError,
     adds_up,
     are_codes,
     described,
@@ -328,7 +329,7 @@ def _known_tests(frame: pl.DataFrame, where: str) -> None:
     for row in frame.unique(["test_number", "test_name"], maintain_order=True).iter_rows(named=True):
         number, text = row["test_number"], normalise(row["test_name"])
         if not 1 <= number <= TOTAL or (number == TOTAL) != (text == "total"):
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"{where} row {row['source_row']}: test {row['test_name']!r} with number {number}, expected 1 to "
                 f"{TESTS}, or TOTAL with {TOTAL}. A new test is added in ccg_pipeline/extracts/diagnostics.py."
             )

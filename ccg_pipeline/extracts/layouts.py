@@ -107,6 +107,18 @@ class Comparison:
         return max(self.tables, key=lambda t: t.overlap)
 
     @property
+    def is_same(self) -> bool:
+        """Whether no heading and no sheet differs."""
+        has_other_sheets = self.missing_sheets or self.unknown_sheets
+        return all(t.is_whole for t in self.own_tables) and not (has_other_sheets or self.is_other_container)
+
+    @property
+    def own_tables(self) -> list[Table]:
+        """The table most like the layout's, and those on sheets that are the layout's by name."""
+        named = {normalise(s) for s in (*self.layout.sheets, *self.layout.optional_sheets)}
+        return [self.table, *(t for t in self.tables if t is not self.table and normalise(t.sheet) in named)]
+
+    @property
     def renamed_sheets(self) -> list[tuple[str, str]]:
         """Sheets of the file beside the sheets of the layout that they are like."""
         return [(a, b) for a, b, _ in _pairs(self.unknown_sheets, self.missing_sheets)]
@@ -120,18 +132,20 @@ class Comparison:
         if self.is_other_container:
             words += f", which is published as a {'workbook' if self.layout.is_workbook else 'text file'}"
         words += f", with {'all' if table.known == columns else table.known} of its {columns} headings."
-        lost = {m.meant for m in table.probable}
-        renamed = [f"{_short(m.heading)} for {_short(m.meant)}" for m in table.probable]
-        missing = [_short(c.headings[0]) for c in table.missing if c.headings[0] not in lost]
+        tables = self.own_tables
+        renamed = [f"{_short(m.heading)} for {_short(m.meant)}" for t in tables for m in t.probable]
+        missing = [_short(c.headings[0]) for t in tables for c in t.missing]
+        unknown = [_short(m.heading) for t in tables for m in t.unknown]
         sheets = self.renamed_sheets
         for title, found in (
             ("Probably renamed", renamed),
             ("Missing", missing),
-            ("Not known there", [_short(m.heading) for m in table.unknown]),
+            ("Not known there", unknown),
             ("Sheets probably renamed", [f"{_short(a)} for {_short(b)}" for a, b in sheets]),
             ("Sheets missing", [_short(s) for s in self.missing_sheets if s not in {b for _, b in sheets}]),
             ("Sheets not known", [_short(s) for s in self.unknown_sheets if s not in {a for a, _ in sheets}]),
         ):
+            found = list(dict.fromkeys(found))
             if found:
                 more = f" and {len(found) - most} more" if len(found) > most else ""
                 words += f" {title}: {', '.join(found[:most])}{more}."
@@ -220,13 +234,18 @@ def _lines(source: Source) -> list[list[str]]:
         return []
 
 
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, a date, or a mark in place of one."""
+    return bool(_NUMBER.match(cell))
+
+
 def header_row(cells: Cells) -> int | None:
     """The 0-based row with most cells of text, of those with numbers in a row just below; None where none has two."""
     best, most = None, 1
     for number, row in enumerate(cells[:_DEEPEST]):
-        texts = sum(not _NUMBER.match(c) for c in row if c)
+        texts = sum(not is_number(c) for c in row if c)
         below = [r for r in cells[number + 1 : number + 6] if any(r)][:3]
-        if texts > most and any(_NUMBER.match(c) for r in below for c in r if c):
+        if texts > most and any(is_number(c) for r in below for c in r if c):
             best, most = number, texts
     if best is not None:
         return best

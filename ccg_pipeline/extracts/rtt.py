@@ -23,6 +23,7 @@ from ccg_pipeline.extracts.contract import (
     ExtractError,
     PublishedLayout,
     Schema,
+    UnknownLayoutError,
     adds_up,
     are_codes,
     described,
@@ -215,7 +216,7 @@ def _full_bands(headings: Sequence[str], where: str) -> tuple[Column, ...]:
     """The week columns, which must run from week 0 without a gap and end open."""
     count = sum(bool(re.match(r"gt \d+ ", normalise(h))) for h in headings)
     if count not in _BAND_COUNTS:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"{where}: {count} columns of weeks waited, expected {' or '.join(map(str, _BAND_COUNTS))}. "
             "A new layout is added in ccg_pipeline/extracts/rtt.py."
         )
@@ -248,7 +249,7 @@ def _known_parts(frame: pl.DataFrame) -> pl.DataFrame:
     for row in frame.unique(columns, maintain_order=True).iter_rows(named=True):
         found = {meanings.get(normalise(row[c])) for c in columns}
         if len(found) != 1 or None in found:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"row {row['source_row']}: RTT part {' / '.join(repr(row[c]) for c in columns)}, "
                 f"expected one of {', '.join(f'{code} {text!r}' for code, text in _PARTS.values())}."
             )
@@ -336,7 +337,7 @@ def _read_workbook(source: Source) -> Extract:
     front = _front(source, national)
     sheets = _organisation_sheets(source, view)
     if not sheets:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"no sheet has {view.name} codes with treatment functions and weeks, expected one "
             f"(sheets: {', '.join(source.sheet_names)}; codes are headed {', '.join(view.code.headings)})."
         )
@@ -491,7 +492,7 @@ def _workbook_bands(source: Source, sheet: str, needed: Sequence[str | Column]) 
     headings = [normalise(c) for c in cells[find_header(cells, needed) or 0]]
     count = sum(bool(re.fullmatch(r">\d+-\d+", h)) for h in headings) + 1
     if count not in _BAND_COUNTS:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"sheet {sheet!r}: {count} columns of weeks waited, expected {' or '.join(map(str, _BAND_COUNTS))}."
         )
     return _workbook_band_columns(count)

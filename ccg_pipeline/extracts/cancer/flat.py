@@ -18,8 +18,10 @@ from ccg_pipeline.extracts.contract import (
     Extract,
     ExtractError,
     PublishedLayout,
+    UnknownLayoutError,
     adds_up,
     have_all,
+    nearest_text,
     no_repeats,
     normalise,
     typed,
@@ -178,7 +180,7 @@ def read(source: Source) -> Extract:
     if isinstance(place, str):
         others = [s for s in source.sheet_names if s != place and source.sheet(s, rows=25)]
         if others:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"sheet {others[0]!r} is not known beside {place!r}, expected one sheet with data. A new sheet is "
                 "added in ccg_pipeline/extracts/cancer/flat.py."
             )
@@ -203,10 +205,10 @@ def _unknown(frame: pl.DataFrame, column: str, known: list[str], where: str, hea
     text = pl.col(column).str.to_lowercase().str.replace_all(r"\s+", " ")
     off = frame.filter(pl.col(column).is_not_null() & ~text.is_in(list(shape.headings(*known))))
     if off.height:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"{where} row {off['source_row'][0]}, column {heading!r}: {off[column][0]!r} is not known, expected one of "
-            f"{'; '.join(known)} ({off.height} such rows). Check that the file is as published; a new one is added in "
-            "ccg_pipeline/extracts/cancer/flat.py."
+            f"{'; '.join(known)}{nearest_text(off[column][0], known)} ({off.height} such rows). Check that the file is "
+            "as published; a new one is added in ccg_pipeline/extracts/cancer/flat.py."
         )
 
 
@@ -258,7 +260,7 @@ def _named(frame: pl.DataFrame, layout: Layout, where: str) -> pl.DataFrame:
             pl.col("category").str.contains(r"(?i)^(all|total)\b") & (_text("category") != "all cancers")
         )
         if group.height:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"{where} row {group['source_row'][0]}, column {layout.category!r}: {group['category'][0]!r} is a "
                 "total that is not known, expected 'ALL CANCERS'. A new one is added in "
                 "ccg_pipeline/extracts/cancer/flat.py."
@@ -325,7 +327,7 @@ def _counted(frame: pl.DataFrame, layout: Layout, where: str) -> pl.DataFrame:
         figure = "whole" if "whole" in found else "by cancer"
         if figure not in found or "by both" in found:
             first = found.get("by both", group)
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"{where} row {first['source_row'][0]}: {standard} of {month:%B %Y} has rows "
                 f"{', '.join(sorted(found))}, expected ALL CANCERS or rows by cancer, in ALL MODALITIES. A "
                 "new breakdown is added in ccg_pipeline/extracts/cancer/flat.py."

@@ -20,7 +20,7 @@ from ccg_pipeline.extracts.cancer.tables import (
     read_month,
     read_tables,
 )
-from ccg_pipeline.extracts.contract import Extract, ExtractError, normalise
+from ccg_pipeline.extracts.contract import Extract, ExtractError, UnknownLayoutError, normalise
 from ccg_pipeline.extracts.source import Source
 
 _MOST_LINES = 100_000  # the published ones have about 500
@@ -76,7 +76,7 @@ def read(source: Source) -> Extract:
     title = normalise(next((row[0] for row in rows if row[0]), None))
     standard = TITLES.get(title)
     if standard is None:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"row 1: the standard {title.upper()!r} is not known; known are {'; '.join(t.upper() for t in TITLES)}. A "
             "new standard is added in ccg_pipeline/extracts/cancer/standard_csvs.py."
         )

@@ -21,6 +21,7 @@ from ccg_pipeline.extracts.contract import (
     Column,
     ExtractError,
     PublishedLayout,
+    UnknownLayoutError,
     adds_up,
     match_headings,
     no_repeats,
@@ -115,7 +116,7 @@ def read_tables(cells: Cells, standard: str, where: str) -> pl.DataFrame:
     cells = [[None if c in _DEBRIS else c for c in row] for row in cells]
     starts = [i for i, row in enumerate(cells) if is_heading_row(row)]
     if not starts:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"{where}: no header row with a code ({' or '.join(_CODES)}), TOTAL and WITHIN ... DAYS. Check that the "
             "file is as published; a new layout is added in ccg_pipeline/extracts/cancer."
         )
@@ -146,7 +147,7 @@ class _Headings:
         gap = next((i for i in range(after + 1, len(texts)) if not texts[i]), len(texts))
         unknown = [t for t in texts[gap:] if t and not _BAND.fullmatch(normalise(t))]
         if unknown:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"{where} row {start + 1}: unknown heading {unknown[0]!r} right of the blank column, expected days "
                 "waited such as '32 TO 38 DAYS'. A new layout is added in ccg_pipeline/extracts/cancer."
             )
