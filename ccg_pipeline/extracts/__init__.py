@@ -50,9 +50,7 @@ def read(source: Source) -> Extract:
 
 def nearest_layout(source: Source, dataset: str | None = None) -> Comparison | None:
     """The layout of any dataset, or of one, that is nearest to the file; None where none has anything in common."""
-    known = [
-        (d.name, layout) for d in DATASETS.values() if dataset in (None, d.name) for layout in getattr(d, "layouts", ())
-    ]
+    known = [(d.name, layout) for d in DATASETS.values() if dataset in (None, d.name) for layout in d.layouts]
     return nearest(source, known)
 
 
