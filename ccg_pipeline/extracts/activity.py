@@ -20,23 +20,30 @@ from ccg_pipeline.extracts.contract import (
     UnknownLayoutError,
     are_codes,
     described,
+    goes_to_the_end,
     nearest_text,
+    no_blanks,
     no_repeats,
     typed,
 )
 from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import read_delimited
+from ccg_pipeline.extracts.spreadsheet import prove_last_line, read_delimited
 
 name = "activity"
 
 _IDENTITY = columns_of(name, "organisations")
 MEASURES = tuple(replace(c, suppressible=True) for c in columns_of(name, "hes_mar"))
 _NEEDED = pick(_IDENTITY, "activity_month", "breakdown")
+_ORGANISATION = pick(_IDENTITY, "org_code", "org_name")
+_ORG_CODE = _ORGANISATION[0]
 COLUMNS = (*_IDENTITY, *MEASURES)
 # Counts below England are rounded to 5: a total and the sum of its two parts differ by at most as much.
 _ROUNDED_TO = 5
+_LARGEST_HIDDEN = 7
+_FEWEST_REGIONS = 4
+_SHARE_UNKNOWN = 0.02  # of England's patients, those whose CCG or provider has no row
 _BREAKDOWNS = {
     "National": "england",
     "Region of CCG": "commissioner_region",
@@ -77,6 +84,7 @@ def read(source: Source) -> Extract:
     """The months of one financial year, by organisation; a suppressed count is absent and named as such."""
     header = source.header_line(_NEEDED)
     assert header is not None
+    prove_last_line(source)
     frame = typed(read_delimited(source, header, COLUMNS), COLUMNS, "the file", suppression="*")
     unknown = frame.filter(~pl.col("breakdown").is_in(list(_BREAKDOWNS)) | pl.col("breakdown").is_null())
     if unknown.height:
@@ -92,16 +100,19 @@ def read(source: Source) -> Extract:
         pl.lit(None, pl.String).alias("source_sheet"),
         pl.col("activity_month").replace_strict(months, return_dtype=pl.Date).alias("period_start"),
         pl.col("breakdown").replace_strict(_BREAKDOWNS),
-        pl.col("reporting_period").cast(pl.Int64, strict=False),
     )
     _months_of_year(frame)
+    _to_the_reporting_period(frame)
     organisations = frame.filter(pl.col("breakdown").is_in(["commissioner", "provider"]))
-    are_codes(organisations, named(_IDENTITY, "org_code"), "the file")
+    are_codes(organisations, _ORG_CODE, "the file")
     no_repeats(organisations, ["period_start", "breakdown", "org_code"], "the file")
     no_repeats(frame, ["period_start", "breakdown", "org_code", "region_code"], "the file")
-    _no_blanks(frame)
+    no_blanks(frame, _ORGANISATION, "the file")
+    _counted_or_suppressed(frame)
     _every_month_whole(frame)
     _parts_of_totals(frame)
+    _regions_add_up(frame)
+    goes_to_the_end(frame, "period_start", _ORG_CODE, "the file", among=["breakdown"])
     rows = frame.select(pl.col(c).cast(t) for c, t in schema.items())
     coverage = tuple(
         Coverage(view, "all", month)
@@ -124,26 +135,73 @@ def _months_of_year(frame: pl.DataFrame) -> None:
         )
 
 
-def _no_blanks(frame: pl.DataFrame) -> None:
+def _to_the_reporting_period(frame: pl.DataFrame) -> None:
+    """The months go on to the reporting period: so many months of the financial year, 13 for the year as it closed."""
+    no_blanks(frame, pick(_IDENTITY, "financial_year", "reporting_period"), "the file")
+    latest = frame.sort("period_start", "source_row").row(-1, named=True)
+    reported = max(frame.filter(pl.col("financial_year") == latest["financial_year"])["reporting_period"])
+    if (latest["period_start"].month - 4) % 12 + 1 < min(reported, 12):
+        raise ExtractError(
+            f"the last month is {latest['activity_month']} of {latest['financial_year']} and the reporting period "
+            f"{reported}, expected rows of {min(reported, 12)} months. The file may be cut off: fetch it again."
+        )
+
+
+def _counted_or_suppressed(frame: pl.DataFrame) -> None:
+    suppressed = pl.col("suppressed_measures")
     for column in MEASURES:
-        blank = frame.filter(pl.col(column.name).is_null() & ~pl.col("suppressed_measures").list.contains(column.name))
-        if blank.height:
-            raise ExtractError(
-                f"row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a count or '*'."
-            )
+        no_blanks(frame.filter(~suppressed.list.contains(column.name)), [column], "the file", "a count or '*'")
+    of_england = frame.filter((pl.col("breakdown") == "england") & (suppressed.list.len() > 0))
+    if of_england.height:
+        raise ExtractError(
+            f"row {of_england['source_row'][0]}: '*' in a count of England ({of_england['suppressed_measures'][0][0]}), "
+            "expected the count: only organisations are suppressed. Fetch the file again."
+        )
 
 
 def _every_month_whole(frame: pl.DataFrame) -> None:
-    """Each month has what the others have, and England once: a month with less was cut off."""
-    whole = {"england", "commissioner", "provider"} & set(frame["breakdown"])
+    """Each month has England once, CCGs and providers: a month with less was cut off."""
+    whole = {"england", "commissioner", "provider"}
     for (month,), rows in frame.group_by("period_start", maintain_order=True):
         found = dict(rows["breakdown"].value_counts().iter_rows())
         if not whole <= set(found) or found.get("england", 1) != 1:
             counted = ", ".join(f"{found.get(kind, 0)} for {kind}" for kind in sorted(whole))
             raise ExtractError(
-                f"{month:%B %Y}: rows {counted}; expected one for England and as in the other months some of each. The "
+                f"{month:%B %Y}: rows {counted}; expected one for England and some of each other. The "
                 "file may be cut off: fetch it again."
             )
+
+
+def _regions_add_up(frame: pl.DataFrame) -> None:
+    """The regions of a month add to England within their rounding, and its organisations to nearly all of England.
+
+    Not in a file with fewer regions than England has ever had, which is a part of the publication.
+    """
+    names = [c.name for c in MEASURES]
+    england = frame.filter(pl.col("breakdown") == "england").select("period_start", "source_row", *names)
+    summed = frame.group_by("period_start", "breakdown").agg(
+        pl.len().alias("found"), pl.col("suppressed_measures").list.len().sum().alias("hidden"), pl.col(names).sum()
+    )
+    for breakdown, regions in (("commissioner", "commissioner_region"), ("provider", "provider_region")):
+        of_regions = summed.filter((pl.col("breakdown") == regions) & (pl.col("found") >= _FEWEST_REGIONS))
+        for kind, unknown in ((regions, 0.0), (breakdown, _SHARE_UNKNOWN)):
+            months = (
+                england.join(summed.filter(pl.col("breakdown") == kind), on="period_start", suffix="_of_parts")
+                .join(of_regions.select("period_start"), on="period_start", how="semi")
+                .sort("period_start")
+            )
+            for column in MEASURES:
+                whole, parts = pl.col(column.name), pl.col(f"{column.name}_of_parts")
+                allowed = pl.col("found") * _ROUNDED_TO / 2 + pl.col("hidden") * _LARGEST_HIDDEN + whole * unknown
+                off = months.filter((whole - parts).abs() > allowed)
+                if off.height:
+                    first = off.row(0, named=True)
+                    raise ExtractError(
+                        f"row {first['source_row']}: England gives {first[column.name]} for {column.headings[0]!r} in "
+                        f"{first['period_start']:%B %Y}, the {first['found']} rows of {kind} add to "
+                        f"{first[f'{column.name}_of_parts']}. More than rounding: fetch the file again or ask the "
+                        "publisher."
+                    )
 
 
 def _parts_of_totals(frame: pl.DataFrame) -> None:

@@ -11,7 +11,6 @@ from dataclasses import replace
 import polars as pl
 
 from ccg_pipeline.extracts.contract import (
-    Column,
     Coverage,
     Extract,
     ExtractError,
@@ -20,6 +19,7 @@ from ccg_pipeline.extracts.contract import (
     adds_up,
     are_codes,
     described,
+    no_blanks,
     no_repeats,
     one_month,
     typed,
@@ -100,7 +100,7 @@ def read(source: Source) -> Extract:
             f"the file has {totals.height} rows named TOTAL, expected one: it may be cut off. Fetch it again."
         )
     are_codes(providers, _ORG_CODE, "the file")
-    _whole_rows(providers, measures)
+    no_blanks(providers, (_PERIOD, _ORG_CODE, _ORG_NAME, *measures), "the file")
     no_repeats(providers, ["org_code"], "the file")
     adds_up(providers, totals, [], measures, "the file", "the row TOTAL")
     month = one_month(providers["period"].to_list(), "column 'Period'")
@@ -119,16 +119,6 @@ def read(source: Source) -> Extract:
 
 def _is_early(source: Source, header: int) -> bool:
     return any(h.strip().lower().startswith("number of") for h in source.first_lines[header])
-
-
-def _whole_rows(providers: pl.DataFrame, measures: list[Column]) -> None:
-    for column in (_PERIOD, _ORG_CODE, _ORG_NAME, *measures):
-        absent = providers.filter(pl.col(column.name).is_null())
-        if absent.height:
-            raise ExtractError(
-                f"row {absent['source_row'][0]}, column {column.headings[0]!r}: blank, expected a value in every row "
-                "(a provider with none reports 0). Ask the publisher or fetch the file again."
-            )
 
 
 def _not_above(providers: pl.DataFrame, part: str, whole: str) -> None:

@@ -21,6 +21,8 @@ from ccg_pipeline.extracts.contract import (
     Schema,
     are_codes,
     described,
+    goes_to_the_end,
+    no_blanks,
     no_repeats,
     normalise,
     typed,
@@ -28,7 +30,14 @@ from ccg_pipeline.extracts.contract import (
 from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import last_day, parse_month, parse_quarter
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import beside, find_header, read_delimited, read_table, stated_day
+from ccg_pipeline.extracts.spreadsheet import (
+    beside,
+    find_header,
+    prove_last_line,
+    read_delimited,
+    read_table,
+    stated_day,
+)
 
 name = "beds"
 
@@ -137,6 +146,7 @@ def _read_workbook(source: Source, sheet: str) -> Extract:
 def _read_derived(source: Source) -> Extract:
     header = source.header_line(_NEEDED_DERIVED)
     assert header is not None
+    prove_last_line(source)
     frame = typed(read_delimited(source, header, _DERIVED), _DERIVED, "the file")
     quarters: dict[str, date | None] = {}
     for period, year, number, row in frame.select("period", "financial_year", "fy_quarter", "source_row").rows():
@@ -148,6 +158,7 @@ def _read_derived(source: Source) -> Extract:
         pl.col("period").replace_strict(quarters, return_dtype=pl.Date).alias("period_start"),
         (pl.col("org_code") == _ENGLAND_DERIVED).fill_null(False).alias("is_england"),
     ).with_columns(pl.when("is_england").then(None).otherwise(pl.col("org_code")).alias("org_code"))
+    goes_to_the_end(frame, "period_start", _DERIVED[3], "the file")
     rows = _proved(frame, [c for c in _DERIVED if c.kind == "decimal"], ["general_acute"], "the file")
     return Extract(
         dataset=name,
@@ -160,12 +171,12 @@ def _read_derived(source: Source) -> Extract:
 
 def _proved(frame: pl.DataFrame, beds: Sequence[Column], shares: Sequence[str], where: str) -> pl.DataFrame:
     """Whole rows, each provider once a quarter, occupied as the printed share says, providers adding to England."""
+    no_blanks(frame, (named(_WORKBOOK, "org_name"), *beds), where, "beds")
     for column in beds:
-        bad = frame.filter(pl.col(column.name).is_null() | (pl.col(column.name) < 0))
-        if bad.height:
+        if (bad := frame.filter(pl.col(column.name) < 0)).height:
             raise ExtractError(
-                f"{where} row {bad['source_row'][0]}, column {column.headings[0]!r}: {bad[column.name][0]}, expected "
-                "beds in every row (none is 0)."
+                f"{where} row {bad['source_row'][0]}, column {column.headings[0]!r}: found {bad[column.name][0]}, "
+                "expected beds, not negative. Ask the publisher."
             )
     are_codes(frame.filter(~pl.col("is_england")), named(_WORKBOOK, "org_code"), where)
     no_repeats(frame, ["period_start", "is_england", "org_code"], where)

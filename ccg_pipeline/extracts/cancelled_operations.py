@@ -21,6 +21,7 @@ from ccg_pipeline.extracts.contract import (
     adds_up,
     are_codes,
     described,
+    no_blanks,
     no_repeats,
     normalise,
     typed,
@@ -146,11 +147,7 @@ def _quarter(source: Source, sheet: str) -> date:
 
 
 def _counted(frame: pl.DataFrame, where: str) -> None:
-    for column in _COUNTS:
-        if (blank := frame.filter(pl.col(column.name).is_null())).height:
-            raise ExtractError(
-                f"{where} row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a count."
-            )
+    no_blanks(frame, _COUNTS, where, "a count")
     above = frame.filter(pl.col("not_treated_within_28_days") > pl.col("cancelled_operations"))
     if above.height:
         first = above.row(0, named=True)

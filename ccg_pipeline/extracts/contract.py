@@ -206,8 +206,9 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
 
 
 # A trillion is beyond any published count, and within what a float holds exactly.
-_WHOLE = r"^(?:\d{1,12}|\d{1,3}(?:,\d{3}){1,3})(?:\.0+)?$"
-_DECIMAL = r"^-?\d+(?:\.\d+)?(?:[eE]-?\d+)?$"
+# Digits are 0 to 9 alone: of others, such as full-width ones, a cast would make an absent count.
+_WHOLE = r"^(?:[0-9]{1,12}|[0-9]{1,3}(?:,[0-9]{3}){1,3})(?:\.0+)?$"
+_DECIMAL = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]+)?$"
 
 
 def typed(frame: pl.DataFrame, columns: Iterable[Column], where: str, suppression: str | None = None) -> pl.DataFrame:
@@ -243,7 +244,7 @@ def typed(frame: pl.DataFrame, columns: Iterable[Column], where: str, suppressio
                 + (f" ({bad.height} such cells in the column)" if bad.height > 1 else "")
                 + ". Ask the publisher or correct the copy; the file was not loaded."
             )
-        cast = value.str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False)
+        cast = value.str.replace_all(",", "", literal=True).cast(pl.Float64)
         frame = frame.with_columns(cast.cast(pl.Int64) if column.kind == "count" else cast)
     return frame
 
@@ -262,6 +263,19 @@ def are_codes(frame: pl.DataFrame, column: Column, where: str) -> None:
             f"{where} row {first['source_row']}, column {column.headings[0]!r}: found {first[column.name]!r}, expected "
             "an organisation code of capitals and digits. A spreadsheet may have changed it: fetch the file again."
         )
+
+
+def no_blanks(frame: pl.DataFrame, columns: Iterable[Column], where: str, expected: str = "a value") -> None:
+    """Raises `ExtractError` where a cell of the columns is blank: absent is never taken for zero."""
+    for column in columns:
+        blank = frame.filter(pl.col(column.name).is_null())
+        if blank.height:
+            raise ExtractError(
+                f"{where} row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected {expected} in "
+                "every row"
+                + (f" ({blank.height} such cells in the column)" if blank.height > 1 else "")
+                + ". Ask the publisher or fetch the file again."
+            )
 
 
 def one_month(texts: Iterable[str | None], where: str) -> date:
@@ -294,6 +308,54 @@ def no_repeats(frame: pl.DataFrame, key: Sequence[str], where: str) -> None:
             f"{' / '.join(str(first[k]) for k in key)} stands more than once, expected once"
             + (f" ({repeated.height} rows repeat)" if repeated.height > len(rows) else "")
             + ". Remove the copy or fetch the file again."
+        )
+
+
+_LAST_MISSING = 2  # one organisation may be gone since the period before
+
+
+def goes_to_the_end(frame: pl.DataFrame, period: str, code: Column, where: str, among: Sequence[str] = ()) -> None:
+    """The last rows of a file without a total reach as far as those of the period before.
+
+    Rows are in the order of the file; those ``among`` which the last row stands (of its breakdown, say) are compared
+    with the same of the latest earlier ``period``. Raises `ExtractError` where the last organisations of that one are all missing: the file was cut off.
+    """
+    last = frame.tail(1)
+    peers = frame.filter(pl.lit(True), *(pl.col(c).eq_missing(pl.lit(last[c][0])) for c in among))
+    earlier = peers.filter(pl.col(period) < last[period][0])
+    if earlier.is_empty():
+        return
+    before = earlier.filter(pl.col(period) == pl.col(period).max())[code.name].unique(maintain_order=True).to_list()
+    found = set(peers.filter(pl.col(period) == last[period][0])[code.name])
+    reached = max((i for i, c in enumerate(before) if c in found), default=-1)
+    missing = before[reached + 1 :]
+    if len(missing) >= _LAST_MISSING:
+        raise ExtractError(
+            f"{where}: the last rows end with {last[code.name][0]}, and the {len(missing)} organisations that stand last in "
+            f"the period before ({', '.join(map(str, missing[:5]))}{' ...' if len(missing) > 5 else ''}) are all "
+            "missing. The file is cut off: fetch it again."
+        )
+
+
+_FEWEST_PARENTS = 3
+
+
+def parents_to_the_end(frame: pl.DataFrame, where: str) -> None:
+    """The last providers of a full extract are there, where it is in the order of their parents.
+
+    Patients cross borders: the parents of commissioners stand on rows from the first to the last. Raises `ExtractError`
+    where some of them come after the last parent of a provider: the file was cut off.
+    """
+    parents = frame["provider_parent_code"]
+    if parents.null_count() or not parents.is_sorted() or parents.n_unique() < _FEWEST_PARENTS:
+        return
+    last = parents[-1]
+    later = {c for c in frame["commissioner_parent_code"].unique() if c and c[0] == last[0] and c > last}
+    if later:
+        raise ExtractError(
+            f"{where}: the rows end with providers of {last}, and there are commissioners of "
+            f"{', '.join(sorted(later)[:5])} further on, whose providers are missing. The file is cut off: fetch it "
+            "again."
         )
 
 

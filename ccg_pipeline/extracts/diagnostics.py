@@ -25,9 +25,11 @@ from ccg_pipeline.extracts.contract import (
     are_codes,
     described,
     have_all,
+    no_blanks,
     no_repeats,
     normalise,
     one_month,
+    parents_to_the_end,
     typed,
 )
 from ccg_pipeline.extracts.headings import columns_of, named, pick
@@ -37,6 +39,7 @@ from ccg_pipeline.extracts.spreadsheet import (
     beside,
     find_header,
     non_submitters,
+    prove_last_line,
     read_delimited,
     read_table,
     stated_day,
@@ -140,14 +143,16 @@ def read(source: Source) -> Extract:
 def _read_full(source: Source) -> Extract:
     header = source.header_line(_NEEDED_FULL)
     assert header is not None
+    prove_last_line(source)
     frame = typed(read_delimited(source, header, _FULL), _FULL, "the file")
     month = one_month(frame["period"].unique().to_list(), "column 'Period'")
     key = ["provider_code", "commissioner_code"]
     for column in _FULL:
         if column.name in key:
             are_codes(frame, column, "the file")
-    _whole(frame, [c for c in _FULL if c.name in ("test_number", "test_name")], "the file")
+    no_blanks(frame, [c for c in _FULL if c.name in ("provider_name", "test_number", "test_name")], "the file")
     frame = _proved(frame.with_columns(is_england=pl.lit(False)), key, "the file")
+    parents_to_the_end(frame, "the file")
     rows = frame.with_columns(pl.lit(None, pl.String).alias("source_sheet"), pl.lit(month).alias("period_start"))
     return Extract(
         dataset=name,
@@ -231,7 +236,7 @@ def _read_sheet(source: Source, sheet: str, view: _View, is_by_test: bool) -> pl
         )
     else:
         frame = frame.with_columns(test_number=pl.lit(TOTAL, pl.Int64), test_name=pl.lit("Total"))
-    _whole(frame, [_BY_TEST[0], _BY_TEST[1]], where)
+    no_blanks(frame, (view.org_name, *_BY_TEST), where)
     frame = _proved(frame, [view.code.name], where)
     organisations = frame.filter(~pl.col("is_england") & pl.col("is_total"))
     adds_up(organisations, frame.filter("is_england"), [], _PROVED, where, "the row Total")
@@ -270,12 +275,7 @@ _PROVED = (Column("in_bands", ("weeks waited",)), *_COUNTS)
 def _proved(frame: pl.DataFrame, key: Sequence[str], where: str) -> pl.DataFrame:
     """Rows with their bands as one list: each adds up in itself, and tests add to the total of their organisation."""
     bands = [b.name for b in BANDS]
-    for column in (*BANDS, *_COUNTS):
-        if (blank := frame.filter(pl.col(column.name).is_null())).height:
-            raise ExtractError(
-                f"{where} row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a count in "
-                "every row (none is 0). Ask the publisher or fetch the file again."
-            )
+    no_blanks(frame, (*BANDS, *_COUNTS), where, "a count")
     frame = frame.with_columns(
         pl.concat_list(bands).alias("week_bands"),
         pl.sum_horizontal(bands).alias("in_bands"),
@@ -337,14 +337,4 @@ def _known_tests(frame: pl.DataFrame, where: str) -> None:
             raise ExtractError(
                 f"{where} row {row['source_row']}: test {row['test_name']!r} has number {number} here, elsewhere "
                 f"{names[text]} is {text!r} and {number} is {numbers[number]!r}. Fetch the file again."
-            )
-
-
-def _whole(frame: pl.DataFrame, columns: Sequence[Column], where: str) -> None:
-    for column in columns:
-        blank = frame.filter(pl.col(column.name).is_null())
-        if blank.height:
-            raise ExtractError(
-                f"{where} row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a value in "
-                "every row."
             )

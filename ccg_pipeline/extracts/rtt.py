@@ -27,9 +27,11 @@ from ccg_pipeline.extracts.contract import (
     adds_up,
     are_codes,
     described,
+    no_blanks,
     no_repeats,
     normalise,
     one_month,
+    parents_to_the_end,
     typed,
 )
 from ccg_pipeline.extracts.headings import columns_of, named, pick
@@ -40,6 +42,7 @@ from ccg_pipeline.extracts.spreadsheet import (
     find_header,
     in_words,
     non_submitters,
+    prove_last_line,
     read_delimited,
     read_table,
     stated_day,
@@ -172,6 +175,7 @@ def _read_full(source: Source) -> Extract:
     headings = source.first_lines[header]
     bands = _full_bands(headings, f"row {header + 1}")
     columns = (*identity, *bands, *_FULL_TOTALS)
+    prove_last_line(source)
     counts = [c for c in columns if c.kind == "count"]
     frame = read_delimited(source, header, columns, counts_as_numbers=True)
     # Whole numbers were read as such; `typed` finds the cell where one is not, or is negative.
@@ -186,9 +190,11 @@ def _read_full(source: Source) -> Extract:
     for column in identity:
         if column.name in ("provider_code", "commissioner_code"):
             are_codes(frame, column, "the file")
-    _whole(frame, [c for c in identity if c.name in ("part", "treatment_function_code")])
+    named = ("provider_name", "part", "treatment_function_code", "treatment_function_name")
+    no_blanks(frame, [c for c in identity if c.name in named], "the file")
     no_repeats(frame, [*key, "treatment_function_code"], "the file")
     _functions_add_up(frame, key, "the file", bands)
+    parents_to_the_end(frame, "the file")
     rows = frame.with_columns(
         pl.lit(None, pl.String).alias("source_sheet"), pl.lit(month).alias("period_start")
     ).select(pl.col(c).cast(t) for c, t in schema.items())
@@ -293,13 +299,6 @@ def _full_totals(frame: pl.DataFrame) -> None:
                 f"{first['pathways_with_known_start']}, unknown {first['pathways_with_unknown_start']}, Total All "
                 f"{first['pathways']} ({off.height} such rows). Fetch the file again or ask the publisher."
             )
-
-
-def _whole(frame: pl.DataFrame, columns: Sequence[Column]) -> None:
-    for column in columns:
-        blank = frame.filter(pl.col(column.name).is_null())
-        if blank.height:
-            raise ExtractError(f"row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a code.")
 
 
 def _functions_add_up(frame: pl.DataFrame, key: Sequence[str], where: str, bands: Sequence[Column]) -> None:
@@ -522,6 +521,8 @@ def _workbook_rows(
     frame = frame.filter(pl.col("treatment_function_code").is_not_null())
     if code:
         are_codes(frame, next(c for c in columns if c.name == code), where)
+        named = (code.replace("_code", "_name"), "treatment_function_name")
+        no_blanks(frame, [c for c in columns if c.name in named], where)
     for column in ("pathways_with_known_start", "pathways_with_unknown_start"):
         if column not in frame.columns:
             frame = frame.with_columns(pl.lit(None, pl.Int64).alias(column))

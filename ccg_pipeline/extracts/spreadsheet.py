@@ -147,6 +147,18 @@ def read_delimited(
     return frame.select("source_row", *(pl.col(f"column_{i + 1}").alias(n) for n, i in positions.items()))
 
 
+def prove_last_line(source: Source) -> None:
+    """Raises `ExtractError` where a text file does not end with a line break: its last number may be cut off.
+
+    For files whose last row nothing else proves; as published all of them end with one.
+    """
+    if not source.content.endswith((b"\n", b"\r")):
+        raise ExtractError(
+            "the last line does not end with a line break, as every published one does: the file may be cut off in its "
+            "last row. Fetch it again."
+        )
+
+
 def stated_day(source: Source, sheet: str, label: str) -> date | None:
     """The day beside a label; None where it says there is none. A day that cannot be read decides no edition."""
     text = beside(source, sheet, label)

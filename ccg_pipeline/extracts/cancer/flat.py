@@ -20,8 +20,10 @@ from ccg_pipeline.extracts.contract import (
     PublishedLayout,
     UnknownLayoutError,
     adds_up,
+    goes_to_the_end,
     have_all,
     nearest_text,
+    no_blanks,
     no_repeats,
     normalise,
     typed,
@@ -29,7 +31,7 @@ from ccg_pipeline.extracts.contract import (
 from ccg_pipeline.extracts.headings import columns_of, pick
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import find_header, in_words, read_delimited, read_table
+from ccg_pipeline.extracts.spreadsheet import find_header, in_words, prove_last_line, read_delimited, read_table
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ def read(source: Source) -> Extract:
             )
         where, frame = f"sheet {place!r}", read_table(source, place, _MARKS, layout.columns)
     else:
+        prove_last_line(source)
         where, frame = "the file", read_delimited(source, place, layout.columns)
     frame = typed(frame, layout.columns, where)
     frame = _months(frame, where)
@@ -194,6 +197,9 @@ def read(source: Source) -> Extract:
     breakdown = [c for c in ("category", "modality") if c in frame.columns]
     no_repeats(frame, [*_KEY, "standard_text", *breakdown], where)
     _complete(frame, where)
+    if not layout.category:  # one row an organisation and part: nothing adds up to another
+        code = next(c for c in layout.columns if c.name == "org_code")
+        goes_to_the_end(frame, "period_start", code, where, among=["standard_text", "stage"])
     rows = _counted(frame, layout, where)
     return shape.extract(
         rows.with_columns(pl.lit(layout.view).alias("view"), pl.lit(False).alias("is_total")), layout.name
@@ -234,16 +240,7 @@ def _months(frame: pl.DataFrame, where: str) -> pl.DataFrame:
 
 def _named(frame: pl.DataFrame, layout: Layout, where: str) -> pl.DataFrame:
     """``standard`` in our words, and every text of a breakdown a known one."""
-    needed = [("standard_text", "STANDARD"), ("org_code", layout.org)]
-    if layout.category:
-        needed.append(("category", layout.category))
-    for column, heading in needed:
-        blank = frame.filter(pl.col(column).is_null())
-        if blank.height:
-            raise ExtractError(
-                f"{where} row {blank['source_row'][0]}, column {heading!r}: blank, expected a text in every row. Fetch "
-                "the file again."
-            )
+    no_blanks(frame, [c for c in layout.columns if c.name in ("standard_text", "org_code", "category")], where)
     shapeless = frame.filter(~pl.col("org_code").str.contains("^([A-Z0-9]{3}|[A-Z0-9]{5}|UNKNOWN)$"))
     if shapeless.height:
         raise ExtractError(
