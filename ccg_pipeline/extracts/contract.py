@@ -177,6 +177,7 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
     that names every heading that is unknown, missing or repeated.
     """
     known = {normalise(h): c.name for c in columns for h in c.headings}
+    headings = [h for c in columns for h in c.headings]
     positions: dict[str, int] = {}
     unknown, repeated = [], []
     for position, heading in enumerate(found):
@@ -192,7 +193,7 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
     missing = [c.headings[0] for c in columns if c.required and c.name not in positions]
     problems = []
     for heading in unknown:
-        problems.append(f"unknown heading {heading!r}{nearest_text(heading, known)}")
+        problems.append(f"unknown heading {heading!r}{nearest_text(heading, headings)}")
     problems += [f"heading {h!r} missing" for h in missing]
     problems += [f"heading {h!r} appears twice" for h in repeated]
     if problems:

@@ -240,12 +240,12 @@ def is_number(cell: str) -> bool:
 
 
 def header_row(cells: Cells) -> int | None:
-    """The 0-based row with most cells of text, of those with numbers in a row just below; None where none has two."""
+    """The 0-based row with most cells of text, of those with numbers in the next row; None where none has two."""
     best, most = None, 1
     for number, row in enumerate(cells[:_DEEPEST]):
         texts = sum(not is_number(c) for c in row if c)
-        below = [r for r in cells[number + 1 : number + 6] if any(r)][:3]
-        if texts > most and any(is_number(c) for r in below for c in r if c):
+        below: Sequence[str | None] = next((r for r in cells[number + 1 : number + 6] if any(r)), ())
+        if texts > most and any(is_number(c) for c in below if c):
             best, most = number, texts
     if best is not None:
         return best
