@@ -1,20 +1,45 @@
 """What a file IS: one module a dataset says how to recognise it, its layouts over the years, its contract.
 
 Belongs here: reading a published file into typed rows, and refusing it with words where it breaks its
-contract. A new dataset is one module with ``name``, ``schema``, ``recognise`` and ``read`` (`contract.Dataset`)
-and its place in `DATASETS`. Does not belong here: Dagster, DuckDB, the landing folder, and every rule about
+contract. A new dataset is one module with what `contract.Dataset` says, and its place in
+`DATASETS`. Does not belong here: Dagster, DuckDB, the landing folder, and every rule about
 what counts towards an indicator.
 """
 
 from __future__ import annotations
 
-from ccg_pipeline.extracts import activity, ae, beds, cancelled_operations, cancer, diagnostics, dtoc, rtt
+from ccg_pipeline.extracts import (
+    activity,
+    ae,
+    beds,
+    cancelled_operations,
+    cancer,
+    diagnostics,
+    dtoc,
+    local_returns,
+    mar,
+    organisations,
+    rtt,
+)
 from ccg_pipeline.extracts.contract import Dataset, Extract, ExtractError, UnknownLayoutError
 from ccg_pipeline.extracts.layouts import Comparison, nearest, separator_of
 from ccg_pipeline.extracts.source import Source
 
 DATASETS: dict[str, Dataset] = {
-    d.name: d for d in (activity, ae, beds, cancelled_operations, cancer, diagnostics, dtoc, rtt)
+    d.name: d
+    for d in (
+        activity,
+        ae,
+        beds,
+        cancelled_operations,
+        cancer,
+        diagnostics,
+        dtoc,
+        local_returns,
+        mar,
+        organisations,
+        rtt,
+    )
 }
 
 

@@ -39,13 +39,14 @@ class Coverage:
 
     ``view`` is whose figures they are (``commissioner``, ``icb`` or ``provider``), ``part`` the piece of
     the dataset (an RTT part, a cancer standard, or ``all``), ``period_start`` the month, or the first of ``months`` (3
-    for a quarter).
+    for a quarter); ``last`` is the last day where the period is not of whole months (a week).
     """
 
     view: str
     part: str
     period_start: date
     months: int = 1
+    last: date | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Extract:
     def period_end(self) -> date:
         from ccg_pipeline.extracts.periods import last_day
 
-        return max(last_day(c.period_start, c.months) for c in self.coverage)
+        return max(c.last or last_day(c.period_start, c.months) for c in self.coverage)
 
 
 class Dataset(Protocol):

@@ -83,12 +83,12 @@ def _draft(source: Source) -> Draft:
         found = extracts.nearest_layout(source, _dataset_of(source))
         is_known = found is not None and found.is_same
         reason = str(error) if isinstance(error, ExtractError) else f"{type(error).__name__}: {str(error)[:200]}"
-        name = found.layout.name if found and is_known else None
+        name = f"{found.layout.name} of {found.dataset}" if found and is_known else None
         return Draft(is_known, name, reason, found, sheets, _month(source, found, sheets), separator_of(source))
     layout = next(x for x in extracts.DATASETS[extract.dataset].layouts if x.name == extract.layout)
-    return Draft(
-        True, extract.layout, None, compare(source, extract.dataset, layout, sheets), sheets, extract.period_start
-    )
+    found = compare(source, extract.dataset, layout, sheets)
+    found = found if found and found.is_same else None  # the excerpt of MAR has lost its lines
+    return Draft(True, f"{layout.name} of {extract.dataset}", None, found, sheets, extract.period_start)
 
 
 def _dataset_of(source: Source) -> str | None:
@@ -102,10 +102,13 @@ def in_words(name: str, drafted: Draft) -> str:
     """The draft as text for a person."""
     lines: list[str] = []
     found = drafted.found
-    if drafted.is_known and found:
-        lines += [f"{name}: layout {drafted.name} of {found.dataset}", f"    {found.layout.told_by}"]
+    if drafted.is_known:
+        lines.append(f"{name}: layout {drafted.name}")
+        lines.append(f"    {found.layout.told_by}" if found else "    told by its shape, not by headings")
         if drafted.reason:
             lines.append(f"    the layout is known, and the file would be quarantined: {drafted.reason}")
+        if found is None:
+            return "\n".join(lines) + "\n"
     elif drafted.reason and not drafted.sheets:
         return f"{name}: no layout can be drafted\n    {drafted.reason}\n"
     else:

@@ -181,6 +181,8 @@ def compare(
 ) -> Comparison | None:
     """The file beside one layout; None where no row of the file can be a header row."""
     sheets = sheets_of(source) if sheets is None else sheets
+    if not layout.columns:  # told by its shape alone
+        return None
     tables = []
     for sheet, cells in sheets.items():
         table = _best_table(sheet, cells, layout)

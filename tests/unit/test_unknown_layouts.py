@@ -305,12 +305,14 @@ def test_headings_under_groups_and_with_footnotes(tmp_path: Path) -> None:
 
 
 @needs_shared
-@pytest.mark.parametrize("dataset", extracts.DATASETS)
+@pytest.mark.parametrize("dataset", [d for d in extracts.DATASETS if d not in ("local_returns", "mar")])
 def test_layout_names_the_layout_of_published_files(dataset: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The smallest published file of each dataset; every one of them where time does not matter."""
     files = [p for p in (SHARED / "data" / dataset).rglob("*.*") if p.suffix in (".csv", ".xls", ".xlsx")]
     path = min(files, key=lambda p: (p.stat().st_size, p.name))
     drafted = drafts.draft(source(path))
-    assert drafted.is_known and drafted.found is not None
-    assert drafted.name == drafted.found.layout.name
-    assert layout(path, capsys)[0] == 0
+    assert drafted.is_known
+    assert drafted.found is None or drafted.found.is_same
+    code, out = layout(path, capsys)
+    assert code == 0
+    assert out.startswith(f"{path}: layout {extracts.read(source(path)).layout} of {dataset}\n")

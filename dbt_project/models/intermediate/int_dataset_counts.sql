@@ -1,4 +1,4 @@
-{%- set datasets = ['ae', 'activity', 'cancelled_operations', 'cancer', 'diagnostics', 'dtoc', 'rtt'] -%}
+{%- set datasets = ['ae', 'activity', 'cancelled_operations', 'cancer', 'diagnostics', 'dtoc', 'mar', 'rtt'] -%}
 {#- Counts are of months, but for the datasets whose models say otherwise. -#}
 {%- set with_period_type = ['cancelled_operations'] -%}
 

@@ -101,7 +101,17 @@ select
     known_to,
     case when why_no_rate is null then numerator::double end as numerator,
     case when why_no_rate is null then occupied_bed_days end as denominator,
-    nullif(concat_ws('; ', why_no_rate, caveat, beds_caveat), '') as caveat,
+    nullif(concat_ws(
+        '; ',
+        why_no_rate,
+        -- No acute trust comes near it: beds for mental illness and learning disability are not in the base.
+        case
+            when why_no_rate is null and numerator > 0.2 * occupied_bed_days
+                then 'over a fifth of general and acute bed days: many of the delayed may be in beds of another sector'
+        end,
+        caveat,
+        beds_caveat
+    ), '') as caveat,
     case when coalesce(beds_edition, edition) = edition then edition else 'mixed' end as edition,
     list_filter([extract_id, beds_extract_id], one -> one is not null) as extract_ids
 from rates
