@@ -12,19 +12,23 @@ import io
 import random
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import polars as pl
+import xlwt
 
 from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.landing.loading import read_extract
 
 Grid = list[list[str]]
+SUMMARY: list[str] = []  # printed at the end of the test run
+Whole = tuple[Any, ...]  # as `comparable` gives it
 
 _NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?%?")
 _TOTAL = re.compile(r"total|england.*|national|all english .*|.*[a-z_]999", re.IGNORECASE)
@@ -249,9 +253,9 @@ def merged_headings(rng: random.Random, table: Table) -> Table:
     """Only the first of merged cells keeps its text."""
     (i,) = _headings(rng, table, 1)
     row = table.grid[table.header]
-    row[i + 1 : i + 1 + rng.randint(1, 3)] = [""] * len(row[i + 1 : i + 1 + rng.randint(1, 3)])
-    if i + 1 == len(row):
-        row[i] = ""
+    i = min(i, len(row) - 2)
+    end = min(i + 1 + rng.randint(1, 3), len(row))
+    row[i + 1 : end] = [""] * (end - i - 1)
     return table
 
 
@@ -262,7 +266,10 @@ def swapped_headings(rng: random.Random, table: Table) -> Table:
     return table
 
 
-_TEXTS = ("n/a", "12abc", "O", "l2", "1.2.3", "12,34", "１２", "٣", "1e", "#REF!", "?", "*", "-", "..", "1 234", "0x10")
+_TEXTS = (
+    *("n/a", "12abc", "O", "l2", "1.2.3", "12,34", "1e", "#REF!", "?", "*", "-", "..", "1 234", "0x10"),
+    *("\uff11\uff12", "\u0663"),  # digits, and not those of a count
+)
 
 
 def _cell(rng: random.Random, table: Table) -> tuple[int, int]:
@@ -277,15 +284,11 @@ def text_in_number(rng: random.Random, table: Table) -> Table:
 
 def negative_count(rng: random.Random, table: Table) -> Table:
     n, i = _cell(rng, table)
-    text = table.grid[n][i] if _NUMBER.fullmatch(table.grid[n][i]) and float(_plain(table.grid[n][i])) else "3"
-    table.grid[n][i] = rng.choice(("-", "\u2212", "(")) + text + ""
-    if table.grid[n][i].startswith("("):
-        table.grid[n][i] += ")"
+    text = table.grid[n][i]
+    if not _NUMBER.fullmatch(text) or not float(text.replace(",", "").rstrip("%")):
+        text = "3"
+    table.grid[n][i] = rng.choice((f"-{text}", f"\u2212{text}", f"({text})"))
     return table
-
-
-def _plain(text: str) -> str:
-    return text.replace(",", "").rstrip("%")
 
 
 def blank_rows(rng: random.Random, table: Table) -> Table:
@@ -373,6 +376,8 @@ def cut_in_last_row(rng: random.Random, subject: Subject) -> bytes | None:
         return None
     text = subject.text.encode()
     ends = [m.start() for m in re.finditer(rb"\r?\n", text)]
+    if len(ends) < 2:
+        return None
     return text[: rng.choice(ends[len(ends) // 2 :]) - rng.randint(0, 2)]
 
 
@@ -443,7 +448,7 @@ KINDS = (*BYTE_DAMAGE, *TABLE_DAMAGE)
 # ---------------------------------------------------------------- what becomes of it
 
 
-def comparable(extract: Extract) -> tuple[object, ...]:
+def comparable(extract: Extract) -> Whole:
     """All that reaches the marts: rows in a fixed order without their place in the file, and what is said of them."""
     rows = extract.rows.drop("source_row", "source_sheet")
     rows = rows.sort([c for c, t in rows.schema.items() if not isinstance(t, pl.List)], nulls_last=True)
@@ -453,16 +458,27 @@ def comparable(extract: Extract) -> tuple[object, ...]:
         tuple(sorted(extract.coverage, key=repr)),
         extract.edition,
         extract.published_on,
-        extract.caveats,
+        tuple(re.sub(r"row \d+", "row", caveat) for caveat in extract.caveats),
         rows,
     )
 
 
-def same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
-    return one[:-1] == other[:-1] and one[-1].equals(other[-1])  # type: ignore[attr-defined]
+def same(one: Whole, other: Whole) -> bool:
+    """Whether nothing differs; averages of beds by less than a hundred-thousandth."""
+    return one[:-1] == other[:-1] and (one[-1].equals(other[-1]) or _nearly(one[-1], other[-1]))
 
 
-def difference(one: tuple, other: tuple) -> str:
+def _nearly(one: pl.DataFrame, other: pl.DataFrame) -> bool:
+    if one.shape != other.shape:
+        return False
+    decimals = [c for c, t in one.schema.items() if t == pl.Float64]
+    return one.drop(decimals).equals(other.drop(decimals)) and all(
+        one[c].is_null().equals(other[c].is_null()) and ((one[c] - other[c]).abs().max() or 0) < 0.00001
+        for c in decimals
+    )
+
+
+def difference(one: Whole, other: Whole) -> str:
     for a, b in zip(one[:-1], other[:-1], strict=True):
         if a != b:
             return f"{str(b)[:100]} for {str(a)[:100]}"
@@ -476,7 +492,7 @@ def difference(one: tuple, other: tuple) -> str:
     return "columns"
 
 
-def judge(path: Path, whole: tuple[object, ...] | None) -> tuple[str, str]:
+def judge(path: Path, whole: Whole | None) -> tuple[str, str]:
     """Result and detail for one spoilt file, read as the landing reads it."""
     try:
         found = comparable(read_extract(path, path.name))
@@ -500,6 +516,8 @@ def spoil(path: Path, folder: Path, times: dict[str, int], seed: str) -> list[Ou
             spoilt: bytes | None
             if kind in BYTE_DAMAGE:
                 spoilt = BYTE_DAMAGE[kind](rng, subject)
+            elif not subject.tables:
+                spoilt = None
             else:
                 name = rng.choice(sorted(subject.tables))
                 table = TABLE_DAMAGE[kind](rng, subject.tables[name].copied())
@@ -515,5 +533,63 @@ def spoil(path: Path, folder: Path, times: dict[str, int], seed: str) -> list[Ou
     return outcomes
 
 
-def plan(files: Sequence[Path]) -> list[Path]:
-    return sorted(files)
+# ---------------------------------------------------------------- files that are no extract at all
+
+
+def protected_workbook() -> bytes:
+    """As Excel writes a workbook with a password: an OLE file whose one stream is the packed workbook."""
+    written = io.BytesIO()
+    book = xlwt.Workbook()
+    book.add_sheet("x")
+    book.save(written)
+    names = [n.encode("utf-16-le").ljust(64, b"\0") + bytes([2 * len(n) + 2]) for n in ("Workbook", "EncryptedPackage")]
+    assert names[0] in written.getvalue()
+    return written.getvalue().replace(*names)
+
+
+def with_password(content: bytes) -> bytes:
+    """A zip whose members say that they are encrypted."""
+    return content.replace(b"PK\x03\x04\x14\x00\x00", b"PK\x03\x04\x14\x00\x01").replace(
+        b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"
+    )
+
+
+def with_sheet(content: bytes, edit: Callable[[bytes], bytes]) -> bytes:
+    """A workbook with another XML of its first sheet."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {n: archive.read(n) for n in archive.namelist()}
+    members["xl/worksheets/sheet1.xml"] = edit(members["xl/worksheets/sheet1.xml"])
+    return zipped(members)
+
+
+def _more_rows(sheet: bytes) -> bytes:
+    return sheet.replace(b"</sheetData>", b"<row><c><v>1</v></c></row>" * 10_000_000 + b"</sheetData>")
+
+
+def _far_row(sheet: bytes) -> bytes:
+    return sheet.replace(b"</sheetData>", b'<row r="10000000"><c r="Z10000000"><v>1</v></c></row></sheetData>')
+
+
+def no_extracts(text: bytes, book: bytes) -> Iterator[tuple[str, bytes]]:
+    """Kinds of file that hold no extract, or that nobody should open; ``text`` and ``book`` are whole ones."""
+    header = text.splitlines(keepends=True)[0]
+    for content in (b"", b" \n\n", b"\xef\xbb\xbf", header, gzip.compress(b""), zipped({}), zipped({"a.csv": b""})):
+        yield "empty", content
+    for content in (protected_workbook(), with_password(book), with_password(zipped({"a.csv": text}))):
+        yield "protected", content
+    for content in (
+        b"<!DOCTYPE html><html><body><table><tr><td>Period</td><td>Org Code</td></tr></table></body></html>",
+        b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< /Type /Catalog >>\nendobj\n",
+        b"\x89PNG\r\n\x1a\n" + bytes(64),
+        b'{"period": "May 2019", "rows": []}',
+        zipped({"[Content_Types].xml": "x", "word/document.xml": "y"}),
+        zipped({"a.csv": text, "b.csv": text}),
+        zipped({"xl/workbook.xml": "<workbook/>"}),
+    ):
+        yield "no spreadsheet", content
+    yield "10 million rows", header + b"1\n" * 10_000_000
+    yield "10 million rows", with_sheet(book, _more_rows)
+    yield "10 million rows", with_sheet(book, _far_row)
+    yield "zip bomb", gzip.compress(header + b"0" * 100_000_000, 6)
+    yield "zip bomb", zipped({"a.csv": header + b"0" * 100_000_000})
+    yield "zip bomb", with_sheet(book, lambda sheet: sheet + b" " * 100_000_000)

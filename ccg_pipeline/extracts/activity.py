@@ -153,9 +153,10 @@ def _counted_or_suppressed(frame: pl.DataFrame) -> None:
         no_blanks(frame.filter(~suppressed.list.contains(column.name)), [column], "the file", "a count or '*'")
     of_england = frame.filter((pl.col("breakdown") == "england") & (suppressed.list.len() > 0))
     if of_england.height:
+        first = of_england.row(0, named=True)
         raise ExtractError(
-            f"row {of_england['source_row'][0]}: '*' in a count of England ({of_england['suppressed_measures'][0][0]}), "
-            "expected the count: only organisations are suppressed. Fetch the file again."
+            f"row {first['source_row']}: '*' in a count of England ({first['suppressed_measures'][0]}), expected the "
+            "count: only those of organisations are suppressed. Fetch the file again."
         )
 
 

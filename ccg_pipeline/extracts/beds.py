@@ -47,7 +47,7 @@ _SECTORS = ("general_acute", "learning_disabilities", "maternity", "mental_illne
 _BEDS = tuple(named(_WORKBOOK, f"{kind}_{sector}_beds") for kind in ("available", "occupied") for sector in _SECTORS)
 _TOTALS = pick(_WORKBOOK, "available_beds", "occupied_beds")
 _ENGLAND_DERIVED = "NAN"
-_ROUNDING = 0.001  # beds are printed to nine decimals
+_ROUNDING = 0.00001  # beds are printed to nine decimals or more
 
 schema: Schema = {
     "source_sheet": pl.String,

@@ -196,6 +196,12 @@ def _read_series(source: Source, sheet: str) -> Extract:
         raise ExtractError(
             f"{where} row {gaps['source_row'][0]}: the quarters before it are missing. Fetch the file again."
         )
+    stated, last = parse_quarter(beside(source, sheet, "Period:")), frame.sort("period_start").row(-1, named=True)
+    if stated and stated != last["period_start"]:
+        raise ExtractError(
+            f"{where} row {last['source_row']}: the series ends with Q{last['quarter']} {last['financial_year']}, and "
+            f"the period is {beside(source, sheet, 'Period:')!r}. The file may be cut off: fetch it again."
+        )
     rows = frame.with_columns(
         pl.lit("england").alias("breakdown"), pl.lit("England (Excluding Independent Sector)").alias("org_name")
     )

@@ -43,11 +43,14 @@ def prove_xlsx(content: bytes) -> None:
         raise ExtractError(_DAMAGED.format(error)) from None
 
 
+_MOST_ROWS = 1_048_576
 _CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]+)(\d+)"[^>]*(?<!/)>')
 
 
 def _prove_area(sheet: bytes, name: str) -> None:
     """A few cells far apart make an area that no memory holds."""
+    if (rows := sheet.count(b"<row") + sheet.count(b":row")) > _MOST_ROWS:
+        raise ExtractError(f"{name} of the workbook has {rows:,} rows, more than a spreadsheet holds. Fetch it again.")
     cells = _CELL.findall(sheet)
     rows = max((int(row) for row in {row for _, row in cells}), default=0)
     columns = max((_column(letters) for letters in {letters for letters, _ in cells}), default=0)

@@ -320,7 +320,8 @@ def goes_to_the_end(frame: pl.DataFrame, period: str, code: Column, where: str, 
     """The last rows of a file without a total reach as far as those of the period before.
 
     Rows are in the order of the file; those ``among`` which the last row stands (of its breakdown, say) are compared
-    with the same of the latest earlier ``period``. Raises `ExtractError` where the last organisations of that one are all missing: the file was cut off.
+    with the same of the latest earlier ``period``. Raises `ExtractError` where the last organisations of that one are
+    all missing: the file was cut off.
     """
     last = frame.tail(1)
     peers = frame.filter(pl.lit(True), *(pl.col(c).eq_missing(pl.lit(last[c][0])) for c in among))
@@ -333,7 +334,7 @@ def goes_to_the_end(frame: pl.DataFrame, period: str, code: Column, where: str, 
     missing = before[reached + 1 :]
     if len(missing) >= _LAST_MISSING:
         raise ExtractError(
-            f"{where}: the last rows end with {last[code.name][0]}, and the {len(missing)} organisations that stand last in "
+            f"{where}: the rows end with {last[code.name][0]}, and the {len(missing)} organisations that stand last in "
             f"the period before ({', '.join(map(str, missing[:5]))}{' ...' if len(missing) > 5 else ''}) are all "
             "missing. The file is cut off: fetch it again."
         )

@@ -172,6 +172,8 @@ class Source:
         body = lines[header + 1] if len(lines) > header + 1 else b""
         if not body.strip():
             raise ExtractError(f"headings in row {header + 1} and no row follows. Fetch the file again.")
+        table = body.lstrip(b"\r\n")  # polars takes no blank line for the first
+        blank, body = body[: len(body) - len(table)].count(b"\n"), table
         if (rows := body.count(b"\n")) > _MOST_ROWS:
             raise ExtractError(f"the file has {rows:,} rows, and no extract has over {_MOST_ROWS:,}. Fetch it again.")
         frame = None
@@ -188,7 +190,7 @@ class Source:
                 self._ragged(header, width)
                 or "the file cannot be read as csv (a quotation mark may be missing). Fetch it again."
             )
-        frame = frame.with_row_index("source_row", offset=header + 2).with_columns(
+        frame = frame.with_row_index("source_row", offset=header + blank + 2).with_columns(
             pl.col("source_row").cast(pl.Int64),
             pl.col(pl.String).str.strip_chars().replace("", None),
         )
@@ -240,5 +242,7 @@ class Source:
                 raise ExtractError(
                     f"sheet {name!r} cannot be read ({str(error).splitlines()[0][:160]}). Fetch the file again."
                 ) from None
+            if any(column.str.contains("\0", literal=True).any() for column in loaded):
+                raise ExtractError(f"sheet {name!r} holds NUL bytes: the workbook is damaged. Fetch the file again.")
             cache[name, rows] = [[c if c is None else c.strip() or None for c in r] for r in loaded.rows()]
         return cache[name, rows]

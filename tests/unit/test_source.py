@@ -50,6 +50,8 @@ def test_windows_text_is_decoded(tmp_path: Path) -> None:
 def test_row_numbers_count_from_the_top_and_skip_nothing(tmp_path: Path) -> None:
     table = source_of(tmp_path, b"title\na,b\n1,2\n\n,\n3,4\n").table(1)
     assert table["source_row"].to_list() == [3, 6]
+    table = source_of(tmp_path, b"a,b\r\n\r\n\r\n1,2\r\n").table(0)
+    assert table["source_row"].to_list() == [4]
 
 
 @pytest.mark.parametrize(

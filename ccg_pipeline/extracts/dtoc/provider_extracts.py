@@ -19,6 +19,7 @@ from ccg_pipeline.extracts.contract import (
     UnknownLayoutError,
     are_codes,
     nearest_text,
+    no_blanks,
     no_repeats,
     normalise,
     one_month,
@@ -27,7 +28,7 @@ from ccg_pipeline.extracts.contract import (
 from ccg_pipeline.extracts.dtoc.shape import REASONS, SETTINGS, WHO, beds_agree, in_schema, name
 from ccg_pipeline.extracts.headings import columns_of, pick
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import read_delimited
+from ccg_pipeline.extracts.spreadsheet import prove_last_line, read_delimited
 
 _IDENTITY = columns_of(name, "provider_extract")
 _KEY = pick(_IDENTITY, "provider_code", "local_authority_code", "setting", "reason_for_delay")
@@ -60,6 +61,7 @@ def read(source: Source) -> Extract:
     """One month of provider, local authority, setting and reason."""
     header = source.header_line(_KEY[3:])
     assert header is not None
+    prove_last_line(source)
     frame = typed(read_delimited(source, header, COLUMNS), COLUMNS, "the file")
     has_beds, has_patients = ({c.name for c in columns} <= set(frame.columns) for columns in (_BEDS, _PATIENTS))
     if (
@@ -73,10 +75,7 @@ def read(source: Source) -> Extract:
         )
     month = one_month(_periods(frame), "column 'Period'")
     are_codes(frame, _KEY[0], "the file")
-    for column in _KEY[1:]:
-        blank = frame.filter(pl.col(column.name).is_null())
-        if blank.height:
-            raise ExtractError(f"row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected a value.")
+    no_blanks(frame, _KEY[1:], "the file")
     frame = frame.with_columns(
         pl.lit(month).alias("period_start"),
         pl.lit("provider").alias("view"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from datetime import date
 
+import polars as pl
+
 from ccg_pipeline.extracts.contract import Column, Extract, ExtractError, normalise
 from ccg_pipeline.extracts.organisations.shape import (
     SYSTEM_CODE,
@@ -60,7 +62,8 @@ def read(source: Source) -> Extract:
         for area in (member, system, "nhser", "cal")
         for kind in ("cd", "cdh", "nm")
     ]
-    frame = read_delimited(source, 0, [*columns, Column("row_id", ("ObjectId", "FID"), required=False)])
+    frame = read_delimited(source, 0, [*columns, Column("row_id", ("ObjectId", "FID"), "count", required=False)])
+    _numbered(frame)
     year = 2000 + int(years[0])
     as_of = _ICBS_FROM if year == _ICBS_FROM.year and system == "icb" else date(year, 4, 1)
     members: list[Statement] = []
@@ -114,3 +117,15 @@ def read(source: Source) -> Extract:
     one_parent_each(members, "the lookup")
     layout = f"ons_{_MEMBERS[member]}_to_{system}"
     return extract_of([*systems.values(), *members], layout=layout, part=layout, as_of=as_of)
+
+
+def _numbered(frame: pl.DataFrame) -> None:
+    """Raises `ExtractError` where rows are numbered and a number is missing: the row is too."""
+    if "row_id" not in frame.columns:
+        return
+    numbers = {int(n) for n in frame["row_id"] if n and n.isascii() and n.isdigit()}
+    if len(numbers) != frame.height or max(numbers) - min(numbers) + 1 != frame.height:
+        raise ExtractError(
+            f"{frame.height} rows, and they are not numbered one by one in the last column: rows are missing or "
+            "repeated. Fetch the file again."
+        )

@@ -96,6 +96,10 @@ class _Sheet:
     def rows(self, columns: Sequence[Column]) -> Iterator[tuple[int, dict[str, str | None]]]:
         """Row numbers and cells by our names; raises `ExtractError` for a heading that is not known."""
         positions = match_headings(self.cells[self.header], columns, f"sheet {self.name!r} row {self.header + 1}")
+        if not any(map(any, self.cells[self.header + 1 :])):
+            raise ExtractError(
+                f"sheet {self.name!r}: headings in row {self.header + 1} and no row follows. Fetch the workbook again."
+            )
         for number, row in enumerate(self.cells[self.header + 1 :], self.header + 2):
             if any(row):
                 yield number, {c.name: row[positions[c.name]] if c.name in positions else None for c in columns}
