@@ -67,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
     check.set_defaults(command=_check)
 
+    layout = commands.add_parser(
+        "layout", help="the layout of a file and its headings, or a draft of the map for a new one"
+    )
+    layout.add_argument("file", type=Path, metavar="FILE")
+    layout.add_argument("--format", default="text", choices=("text", "csv"))
+    layout.set_defaults(command=_layout)
+
     indicators = commands.add_parser("indicators", help="indicator values beside their standards")
     indicators.add_argument("--org", metavar="CODE", help="organisation, such as 06N, RWG, QM7 or ENG")
     indicators.add_argument("--period", type=_month, metavar="YYYY-MM", help="month (else each one's latest)")
@@ -208,6 +215,17 @@ def _check(options: argparse.Namespace) -> int:
         for caveat in extract.caveats:
             print(f"    {caveat}")
     return 3 if refused else 0
+
+
+def _layout(options: argparse.Namespace) -> int:
+    from ccg_pipeline.extracts import drafts
+    from ccg_pipeline.extracts.source import Source
+
+    if not options.file.exists() or options.file.is_dir():
+        return _usage(f"no such file: {options.file}")
+    drafted = drafts.draft(Source(options.file, options.file.name))
+    print(drafts.as_csv(drafted) if options.format == "csv" else drafts.in_words(str(options.file), drafted), end="")
+    return 0 if drafted.is_known else 3
 
 
 def _indicators(options: argparse.Namespace) -> int:
