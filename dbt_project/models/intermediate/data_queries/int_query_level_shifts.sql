@@ -159,6 +159,6 @@ select
     || 'What changed: the service, the definition, or who counts? Note it beside the series.' as question,
     len(found.levels_before) || ' periods before and ' || len(found.levels_after)
     || ' after do not overlap; the step is '
-    || {{ figure_in_words('found.shift / found.spread') }} || ' robust deviations' as evidence
+    || {{ figure_in_words('round(found.shift / found.spread, 1)') }} || ' robust deviations' as evidence
 from found
 inner join indicators using (indicator_id)

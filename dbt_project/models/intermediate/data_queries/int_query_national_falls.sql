@@ -48,21 +48,25 @@ found as (
 select
     'england_fell' as finding,
     found.dataset,
-    found.indicator_id,
+    null::varchar as indicator_id,
     found.org_code,
     found.org_level,
     found.period_type,
     found.period_start,
     found.period_end,
     found.source,
-    found.observed as subject,
-    indicators.indicator_name || case found.observed when 'denominator' then ', everyone counted' else '' end
-    || ': England fell to ' || {{ figure_in_words('found.figure') }} || ' in '
+    null::varchar as subject,
+    found.dataset || ': England fell far below the year before in '
     || {{ period_in_words('found.period_type', 'found.period_start', 'found.period_end') }}
     || '. Is the file whole? Compare its organisations with those of the period before.' as question,
-    len(found.earlier_figures) || ' periods of the year before: '
-    || {{ figure_in_words('list_min(found.earlier_figures)') }} || ' to '
-    || {{ figure_in_words('list_max(found.earlier_figures)') }} || ', median '
-    || {{ figure_in_words('found.usual_figure') }} as evidence
+    string_agg(
+        indicators.indicator_name || case found.observed when 'denominator' then ', everyone counted' else '' end || ' '
+        || {{ figure_in_words('found.figure') }} || ' (median before '
+        || {{ figure_in_words('found.usual_figure') }} || ')',
+        '; ' order by found.indicator_id, found.observed
+    ) as evidence
 from found
 inner join indicators using (indicator_id)
+group by
+    found.dataset, found.org_code, found.org_level, found.period_type, found.period_start, found.period_end,
+    found.source

@@ -128,6 +128,8 @@ found as (
         and measured.earlier >= rules.earlier_at_least
         and measured.deviation > rules.robust_deviations * measured.spread
         and measured.greatest_deviation <= rules.others_at_most * measured.deviation
+        -- Where everybody else moved, who stayed where it always was is no odd value.
+        and (measured.figure > measured.highest_figure or measured.figure < measured.lowest_figure)
         and case
             when measured.unit = 'percent' then measured.deviation >= rules.points_at_least
             else
@@ -151,14 +153,14 @@ select
     indicators.indicator_name || case found.observed when 'denominator' then ', everyone counted' else '' end
     || ': ' || {{ figure_in_words('found.figure') }} || ' in '
     || {{ period_in_words('found.period_type', 'found.period_start', 'found.period_end') }}
-    || ', where about ' || {{ figure_in_words('found.expected_figure') }} || ' was to be expected. '
+    || ', where about ' || {{ figure_in_words('round(found.expected_figure, case when found.is_counted then 0 else 1 end)') }} || ' was to be expected. '
     || case
         when found.is_power_of_ten then 'Is it a unit or a decimal point? Ask for the figure again.'
         else 'Is it a slip, or did something happen? Ask whoever gave it, and correct or explain it.'
     end as question,
     found.neighbours || ' periods around it: ' || {{ figure_in_words('found.lowest_figure') }} || ' to '
     || {{ figure_in_words('found.highest_figure') }} || ', median ' || {{ figure_in_words('found.usual_figure') }}
-    || '; ' || {{ figure_in_words('found.deviation / found.spread') }} || ' robust deviations away'
+    || '; ' || {{ figure_in_words('round(found.deviation / found.spread, 1)') }} || ' robust deviations away'
     || case when found.has_peers then '; other organisations stayed near their own level then' else '' end as evidence
 from found
 inner join indicators using (indicator_id)

@@ -106,9 +106,13 @@ block_periods as (
         ) as fingerprint,
         -- Zeros, hundreds and numbers of one or two digits repeat by themselves.
         len(list_distinct(
-            list(numerator) filter (where numerator >= 100 * last_digit)
-            || list(denominator) filter (where denominator >= 100 * last_digit)
-            || list(value) filter (where denominator is null and value >= 100 * last_digit and value <> 100)
+            list_concat(
+                list_concat(
+                    list(numerator) filter (where numerator >= 100 * last_digit),
+                    list(denominator) filter (where denominator >= 100 * last_digit)
+                ),
+                list(value) filter (where numerator is null and value >= 100 * last_digit and value <> 100)
+            )
         )) as telling_figures,
         string_agg(
             indicator_name || ' ' || {{ figure_in_words('value') }}, '; ' order by indicator_id
