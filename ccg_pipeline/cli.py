@@ -156,10 +156,9 @@ def _check(options: argparse.Namespace) -> int:
     if missing:
         return _usage(f"no such file: {', '.join(missing)} (name files; make check looks at the whole landing folder)")
     refused = 0
-    seeds = Settings.from_environment().seeds
     for path in options.files:
         try:
-            extract = read_extract(path, path.name, seeds)
+            extract = read_extract(path, path.name)
         except (ExtractError, OSError) as error:
             refused += 1
             print(f"{path}: would be quarantined\n    {error}")

@@ -27,6 +27,7 @@ _TITLES = {
     "cancer": "Cancer waiting times, monthly by commissioner, ICB or provider and standard",
     "diagnostics": "Diagnostic waiting times and activity (DM01), monthly by provider, commissioner and test",
     "dtoc": "Delayed transfers of care, monthly by provider, local authority and reason",
+    "local_returns": "Local returns in the layout of the template, by indicator, organisation and period",
     "rtt": "Referral to treatment pathways, monthly by provider, commissioner and weeks waited",
 }
 _COMMON_COLUMNS = {

@@ -61,7 +61,7 @@ MAY_BE_NEGATIVE = ("gbp_thousands", "gbp_millions")
 NEVER_READ = "(this sheet is never read)"  # closes the first cell of every sheet of the template but the one to fill
 _NEEDED = ("indicator_id", "org_code", "period")
 _NUMBERS = tuple(c for c in COLUMNS if c.kind == "decimal")
-_MOST = 1e12  # beyond any count of the NHS, and within what a decimal of the warehouse holds
+_MOST = 1e11  # beyond any count of the NHS, and within what a decimal of the warehouse holds
 _WITH_COMMAS = r"^-?\d{1,3}(?:,\d{3})+(?:\.\d+)?$"
 
 schema: Schema = {

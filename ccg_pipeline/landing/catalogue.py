@@ -107,8 +107,8 @@ class Catalogue:
             raise NotInCatalogueError(
                 f"{_where(row)}: the organisation {code!r} is not in the catalogue"
                 + (f" (nearest: {near[0]})" if near else "")
-                + ". Correct the code, say in org_level what it is, or add a row to dbt_project/seeds/organisations.csv;"
-                " the file is tried again every night."
+                + ". Correct the code, say in org_level what it is, or add a row to "
+                "dbt_project/seeds/organisations.csv; the file is tried again every night."
             )
         if stated:
             if known and stated not in {level for level, _, _ in known}:

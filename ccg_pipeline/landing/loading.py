@@ -23,7 +23,7 @@ from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.landing.catalogue import Catalogue, NotInCatalogueError
 from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, sha256, walk
-from ccg_pipeline.settings import Settings
+from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 Progress = Callable[[str], None]
 
@@ -59,7 +59,7 @@ def reader_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def read_extract(path: Path, name: str, seeds: Path) -> Extract:
+def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds") -> Extract:
     """One file, recognised and read; the codes of a return looked up in the catalogue, which is in ``seeds``.
 
     Raises `ExtractError`, also for a reader's own failure on a strange file; `OSError` where it cannot be opened.
@@ -205,9 +205,15 @@ def _register(con: duckdb.DuckDBPyConnection, settings: Settings, file: LandedFi
 
 def _insert(con: duckdb.DuckDBPyConnection, settings: Settings, extract_id: str, extract: Extract) -> None:
     warehouse.insert_rows(con, extract.dataset, extract_id, extract.rows, settings.scratch)
-    con.executemany(
-        "INSERT INTO raw.extract_coverage VALUES (?, ?, ?, ?, ?)",
-        [[extract_id, extract.dataset, c.view, c.part, c.period_start] for c in extract.coverage],
+    con.execute(
+        "INSERT INTO raw.extract_coverage SELECT ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::DATE[])",
+        [
+            extract_id,
+            extract.dataset,
+            [c.view for c in extract.coverage],
+            [c.part for c in extract.coverage],
+            [c.period_start for c in extract.coverage],
+        ],
     )
     con.execute(
         """

@@ -37,7 +37,7 @@ def read_table(tmp_path: Path, table: Table, encode: Callable[[str], bytes] = st
     csv.writer(text, lineterminator="\n").writerows(table)
     path = tmp_path / "1.csv"
     path.write_bytes(encode(text.getvalue()))
-    return read_extract(path, path.name, PROJECT_ROOT / "dbt_project/seeds")
+    return read_extract(path, path.name)
 
 
 def content(extract: Extract) -> list[tuple]:
@@ -221,13 +221,13 @@ def test_dtoc_unknown_reason_is_named(sample_raw: Path, tmp_path: Path) -> None:
 
 def test_dtoc_blank_days_are_absent_not_zero(sample_raw: Path) -> None:
     path = next(iter(sample_raw.glob("dtoc/*pril-2018*")))
-    rows = read_extract(path, path.name, PROJECT_ROOT / "dbt_project/seeds").rows
+    rows = read_extract(path, path.name).rows
     assert rows["social_care_days"].null_count() == 1
 
 
 def test_rtt_keeps_all_bands_as_one_list(sample_raw: Path) -> None:
     path = sample_of(sample_raw, "rtt")
-    rows = read_extract(path, path.name, PROJECT_ROOT / "dbt_project/seeds").rows
+    rows = read_extract(path, path.name).rows
     bands = rows.filter(pl.col("part") != "part_3")["week_bands"]
     assert bands.list.len().unique().to_list() == [53]
     assert (
@@ -336,7 +336,7 @@ def workbook(sample_raw: Path) -> openpyxl.Workbook:
 def read_workbook(tmp_path: Path, workbook: openpyxl.Workbook) -> Extract:
     path = tmp_path / "2.xlsx"
     workbook.save(path)
-    return read_extract(path, path.name, PROJECT_ROOT / "dbt_project/seeds")
+    return read_extract(path, path.name)
 
 
 def test_cancer_month_edition_and_rows(tmp_path: Path, workbook: openpyxl.Workbook) -> None:
@@ -350,7 +350,7 @@ def test_cancer_month_edition_and_rows(tmp_path: Path, workbook: openpyxl.Workbo
 
 def test_cancer_final_workbook_states_no_edition(sample_raw: Path) -> None:
     path = next(iter(sample_raw.glob("cancer/MARCH-2018*.xlsx")))
-    assert read_extract(path, path.name, PROJECT_ROOT / "dbt_project/seeds").edition == "unknown"
+    assert read_extract(path, path.name).edition == "unknown"
 
 
 def test_cancer_layout_of_2020(tmp_path: Path, workbook: openpyxl.Workbook) -> None:
