@@ -1,6 +1,6 @@
 {%- set models = [
     'one_off_values', 'national_falls', 'level_shifts', 'constant_runs', 'repeated_blocks', 'sums', 'impossible_values',
-    'years', 'rates_against_counts', 'vanished_organisations', 'files',
+    'years', 'rates_against_counts', 'reported_differences', 'vanished_organisations', 'files',
 ] -%}
 
 with queries as (

@@ -1,7 +1,14 @@
-with indicator_values as (
+with returned as (
+
+    select * from {{ ref('stg_local_returns__values') }}
+    where {{ is_current() }}
+
+),
+
+derived as (
 
     select * from {{ ref('fct_indicator_values') }}
-    where unit = 'percent' or source = 'reported'
+    where source = 'derived' and unit = 'percent'
 
 ),
 
@@ -11,116 +18,138 @@ indicators as (
 
 ),
 
-figures as (
+-- As the return states them: what cannot be the indicator has no value in the marts.
+stated as (
 
     select
-        {{ dataset_of_figure('indicator_values.source', 'indicators.dataset') }} as dataset,
-        indicator_values.*,
+        returned.*,
         indicators.indicator_name,
-        {{ last_digit(
-            'indicator_values.value',
-            'false',
-            'over (partition by indicator_values.indicator_id, indicator_values.org_code, indicator_values.source)'
-        ) }} as last_digit,
+        indicators.unit,
+        max(returned.value_decimals) over (
+            partition by returned.extract_id, returned.indicator_id
+        ) as decimals_of_return,
         case
-            when indicator_values.unit <> 'percent' then indicator_values.numerator
-            when indicator_values.denominator > 0
-                then 100 * indicator_values.numerator / indicator_values.denominator
+            when indicators.unit in ('count', 'days') then returned.numerator
+            when indicators.unit = 'percent' and returned.denominator > 0
+                then 100 * returned.numerator / returned.denominator
         end as value_of_counts
-    from indicator_values
+    from returned
     inner join indicators using (indicator_id)
 
 ),
 
 -- One question a series: what is no percentage in one month seldom is one in the next.
-holding_counts as (
+other_kinds as (
 
     select
-        dataset,
         indicator_id,
         max(indicator_name) as indicator_name,
         org_code,
         org_level,
         period_type,
-        source,
-        min(period_start) filter (where value > 100) as first_start,
-        max(period_end) filter (where value > 100) as last_end,
+        max(unit) as unit,
+        min(period_start) as first_start,
+        max(period_end) as last_end,
+        count(*) as faults,
         count(*) filter (where value > 100) as above_100,
-        count(value) as periods,
-        min(value) filter (where value > 100) as lowest,
-        max(value) filter (where value > 100) as highest,
-        list_sort(list_distinct(list(value) filter (where value <= 100))) as others
-    from figures
-    where unit = 'percent' and denominator is null
-    group by all
-    having above_100 > 0
+        min(value) as lowest,
+        max(value) as highest,
+        string_agg(distinct stated_unit, ', ' order by stated_unit) as stated_units
+    from stated
+    where
+        value is not null
+        and (stated_unit <> unit or (unit = 'percent' and denominator is null and value > 100))
+    group by indicator_id, org_code, org_level, period_type
 
 ),
 
-queries as (
+impossible as (
 
     select
-        'percentage_holds_counts' as finding,
-        dataset,
+        case when unit = 'percent' and above_100 > 0 then 'percentage_holds_counts' else 'unit_differs' end as finding,
+        'local_returns' as dataset,
         indicator_id,
         org_code,
         org_level,
         period_type,
         first_start as period_start,
         last_end as period_end,
-        source,
-        indicator_name || ' is a percentage, and holds ' || {{ figure_in_words('lowest') }}
+        'reported' as source,
+        indicator_name
+        || case when unit = 'percent' then ' is a percentage, and holds ' else ' is in ' || unit || ', and holds ' end
+        || {{ figure_in_words('lowest') }}
         || case when highest > lowest then ' to ' || {{ figure_in_words('highest') }} else '' end
-        || '. Are they counts? Ask for the counted and the whole; until then quote none of them.' as question,
-        above_100 || ' of ' || periods || ' values are above 100'
-        || case
-            when len(others) > 0
-                then '; the others: ' || array_to_string(list_transform(others, one -> {{ figure_in_words('one') }}), ', ')
-            else ''
-        end as evidence
-    from holding_counts
+        || '. Are they ' || case when unit = 'percent' then 'counts' else coalesce(stated_units, 'another unit') end
+        || '? Ask for what the heading says; none of them is used.' as question,
+        faults || ' periods'
+        || case when unit = 'percent' then ', ' || above_100 || ' of them above 100' else '' end
+        || coalesce('; the return says ' || stated_units, '') as evidence
+    from other_kinds
 
     union all
 
     select
         'numerator_above_denominator' as finding,
-        dataset,
+        'local_returns' as dataset,
         indicator_id,
         org_code,
         org_level,
         period_type,
         period_start,
         period_end,
-        source,
+        'reported' as source,
         indicator_name || ': more met the condition than were counted in '
         || {{ period_in_words('period_type', 'period_start', 'period_end') }}
         || '. Are the two swapped, or of different periods? Ask for both again.' as question,
         'numerator ' || {{ figure_in_words('numerator') }} || ', denominator ' || {{ figure_in_words('denominator') }}
             as evidence
-    from figures
+    from stated
     where unit = 'percent' and numerator > denominator
 
     union all
 
     select
+        'numerator_above_denominator' as finding,
+        indicators.dataset,
+        derived.indicator_id,
+        derived.org_code,
+        derived.org_level,
+        derived.period_type,
+        derived.period_start,
+        derived.period_end,
+        derived.source,
+        indicators.indicator_name || ': more met the condition than were counted in '
+        || {{ period_in_words('derived.period_type', 'derived.period_start', 'derived.period_end') }}
+        || '. Are the two swapped in the file, or of different periods? Ask the publisher.' as question,
+        'numerator ' || {{ figure_in_words('derived.numerator') }} || ', denominator '
+        || {{ figure_in_words('derived.denominator') }} as evidence
+    from derived
+    inner join indicators using (indicator_id)
+    where derived.numerator > derived.denominator
+
+    union all
+
+    select
         'value_not_its_counts' as finding,
-        dataset,
+        'local_returns' as dataset,
         indicator_id,
         org_code,
         org_level,
         period_type,
         period_start,
         period_end,
-        source,
+        'reported' as source,
         indicator_name || ': the value returned for '
         || {{ period_in_words('period_type', 'period_start', 'period_end') }}
-        || ' is not what its counts give. Which of the three is wrong?' as question,
+        || ' is not what its counts give. Which of them is wrong? Ask for all again.' as question,
         'value ' || {{ figure_in_words('value') }} || ', numerator ' || {{ figure_in_words('numerator') }}
         || coalesce(', denominator ' || {{ figure_in_words('denominator') }}, '')
         || ', which gives ' || {{ figure_in_words('value_of_counts') }} as evidence
-    from figures
+    from stated
     -- Half a unit of the last digit is rounding.
-    where source = 'reported' and abs(value - value_of_counts) > 0.5 * last_digit + 0.000001
+    where
+        abs(value - value_of_counts) > 0.5 * pow(10, -decimals_of_return) + 1e-9
+        and (numerator <= denominator or denominator is null)
 
 )
 
@@ -137,4 +166,4 @@ select
     null::varchar as subject,
     question,
     evidence
-from queries
+from impossible
