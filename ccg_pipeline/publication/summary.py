@@ -1,4 +1,4 @@
-"""What a publication holds, in few lines: files by dataset and status, indicators, breaches, quarantine."""
+"""What a publication holds, in few lines: files by dataset and status, indicators, breaches, questions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Any
 
 import duckdb
 
+from ccg_pipeline.publication.queries import SEVERITIES
+
 STATUSES = ("loaded", "superseded", "duplicate", "quarantined")
 
 
 @dataclass(frozen=True)
 class Summary:
     """Counts of one publication. ``files`` is by dataset (``not recognised`` for none), then by status;
-    ``breaches`` is by standard: all months, and the latest month that the standard was judged in.
+    ``breaches`` is by standard: all months, and the latest month that the standard was judged in; ``queries`` counts
+    the questions to the analyst by severity.
     """
 
     files: dict[str, dict[str, int]]
@@ -23,6 +26,7 @@ class Summary:
     first_month: str | None
     last_month: str | None
     breaches: dict[str, dict[str, Any]]
+    queries: dict[str, int]
 
 
 def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
@@ -53,6 +57,9 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
             """
         ).fetchall()
     }
+    queries = dict.fromkeys(SEVERITIES, 0) | dict(
+        con.execute("SELECT severity, count(*) FROM marts.fct_data_queries GROUP BY 1").fetchall()
+    )
     return Summary(
         files=files,
         indicators=values[0],
@@ -61,6 +68,7 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
         first_month=values[3],
         last_month=values[4],
         breaches=breaches,
+        queries=queries,
     )
 
 
@@ -80,4 +88,9 @@ def in_words(summary: Summary) -> list[str]:
         lines.append(
             f"  {standard:<26}{found['breaches']:>12,}{found['in_latest_month']:>8,} in {found['latest_month']}"
         )
+    asked = ", ".join(f"{count:,} {severity}" for severity, count in summary.queries.items() if count)
+    lines += [
+        "",
+        f"Questions about figures that may not be what they say: {asked + ' (ccg queries)' if asked else 'none'}",
+    ]
     return lines

@@ -22,7 +22,7 @@ indicator_parts as (
 
 rules as (
 
-    select {{ thresholds('repeated_block', ['within', 'rows_at_least', 'telling_figures']) }}
+    select {{ thresholds('repeated_block', ['within', 'rows_at_least', 'telling_figures', 'digits', 'usual_step']) }}
     from {{ ref('data_query_rules') }}
 
 ),
@@ -73,14 +73,49 @@ block_rows as (
         indicator_values.numerator,
         indicator_values.denominator,
         indicator_values.value,
+        coalesce(indicator_values.denominator, indicator_values.value) as counted,
         {{ last_digit(
             'coalesce(indicator_values.denominator, indicator_values.value)',
             "(indicator_values.unit <> 'percent' or indicator_values.denominator is not null)",
-            'over (partition by indicator_values.indicator_id, indicator_values.org_code, indicator_values.source)'
-        ) }} as last_digit
+            'over series'
+        ) }} as last_digit,
+        coalesce(indicator_values.denominator, indicator_values.value)
+        - lag(coalesce(indicator_values.denominator, indicator_values.value)) over (
+            series order by indicator_values.period_start
+        ) as step
     from indicator_values
     inner join indicators using (indicator_id)
     inner join blocks using (indicator_id)
+    window
+        series as (
+            partition by
+                blocks.block_id, indicator_values.indicator_id, indicator_values.org_code,
+                indicator_values.series_level, indicator_values.source, indicator_values.period_type
+        )
+
+),
+
+-- Zeros, hundreds, numbers of one or two digits and series that hardly move repeat by themselves.
+told as (
+
+    select
+        block_rows.*,
+        case
+            when
+                block_rows.counted >= rules.digits * block_rows.last_digit
+                and not (block_rows.denominator is null and block_rows.numerator is null and block_rows.counted = 100)
+                and coalesce(
+                    median(case when block_rows.step <> 0 then abs(block_rows.step) end) over (
+                        partition by
+                            block_rows.block_id, block_rows.indicator_id, block_rows.org_code,
+                            block_rows.series_level, block_rows.source, block_rows.period_type
+                    ) >= rules.usual_step * block_rows.last_digit,
+                    true
+                )
+                then block_rows.counted
+        end as telling_figure
+    from block_rows
+    cross join rules
 
 ),
 
@@ -104,20 +139,11 @@ block_periods as (
                 '; ' order by indicator_id
             )
         ) as fingerprint,
-        -- Zeros, hundreds and numbers of one or two digits repeat by themselves.
-        len(list_distinct(
-            list_concat(
-                list_concat(
-                    list(numerator) filter (where numerator >= 100 * last_digit),
-                    list(denominator) filter (where denominator >= 100 * last_digit)
-                ),
-                list(value) filter (where numerator is null and value >= 100 * last_digit and value <> 100)
-            )
-        )) as telling_figures,
+        count(distinct telling_figure) as telling_figures,
         string_agg(
             indicator_name || ' ' || {{ figure_in_words('value') }}, '; ' order by indicator_id
         ) as figures_in_words
-    from block_rows
+    from told
     group by all
 
 ),
