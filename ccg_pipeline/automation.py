@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from ccg_pipeline.assets.extracts import GROUP
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
 from ccg_pipeline.settings import Settings
 
@@ -14,6 +15,13 @@ nightly_job = dg.define_asset_job(
     "nightly",
     selection=dg.AssetSelection.all(),
     description="Landing folder to publication: receive, load, check, build, judge, publish.",
+    executor_def=dg.in_process_executor,
+)
+
+rebuild_job = dg.define_asset_job(
+    "rebuild",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(GROUP),
+    description="What is loaded to publication: build, judge, publish; nothing is received.",
     executor_def=dg.in_process_executor,
 )
 

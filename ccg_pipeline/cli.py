@@ -6,20 +6,23 @@ Exit codes: 0 done · 1 failed, nothing published · 2 usage · 3 done, but file
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
     import duckdb
+
+    from ccg_pipeline.nightly import Night
 
 
 class UnusableError(Exception):
@@ -52,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
 
     nightly = commands.add_parser("nightly", help="the whole job: receive, load, check, build, judge, publish")
     nightly.add_argument("--raw", metavar="DIR", help="landing folder (else $CCG_RAW, else ./raw)")
+    nightly.add_argument(
+        "--as-known-at", type=_moment, metavar="DATE", help="also publish, beside it, what could be said on that day"
+    )
     nightly.set_defaults(command=_nightly)
 
     status = commands.add_parser("status", help="last run, what is published, what stands in quarantine")
@@ -68,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     indicators.add_argument("--set", dest="indicator_set", metavar="NAME", help="such as constitution")
     indicators.add_argument("--format", default="table", choices=("table", "csv", "json", "xlsx"))
     indicators.add_argument("--out", type=Path, metavar="FILE", help="write to a file (needed for xlsx)")
+    indicators.add_argument("--as-known-at", type=_moment, metavar="DATE", help="as it could be said on that day")
     indicators.set_defaults(command=_indicators)
 
     queries = commands.add_parser("queries", help="questions about figures that may not be what they say")
@@ -76,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     queries.add_argument("--finding", metavar="KIND", help="such as repeated_block")
     queries.add_argument("--format", default="text", choices=("text", "csv", "json"))
     queries.set_defaults(command=_queries)
+
+    template = commands.add_parser("template", help="write the template of local returns, to fill in and drop")
+    template.add_argument(
+        "--out", type=Path, default=Path("local_returns.xlsx"), metavar="FILE", help="xlsx or csv (local_returns.xlsx)"
+    )
+    template.set_defaults(command=_template)
 
     sample = commands.add_parser("sample", help="write a small landing folder of sample extracts")
     sample.add_argument("folder", type=Path, metavar="DIR")
@@ -93,7 +106,6 @@ def _parser() -> argparse.ArgumentParser:
 def _nightly(options: argparse.Namespace) -> int:
     from ccg_pipeline import nightly
     from ccg_pipeline.landing.files import LandingError
-    from ccg_pipeline.publication.summary import in_words
     from ccg_pipeline.warehouse import WarehouseBusyError
 
     settings = _settings(options)
@@ -106,6 +118,17 @@ def _nightly(options: argparse.Namespace) -> int:
     except WarehouseBusyError as error:
         print(f"stopped: {error}", file=sys.stderr)
         return 1
+    _print_night(night, settings)
+    if options.as_known_at and night.outcome != nightly.FAILED:
+        past = _rebuild(settings, options.as_known_at, sys.stdout)
+        return past.exit_code or night.exit_code
+    return night.exit_code
+
+
+def _print_night(night: Night, settings: Settings) -> None:
+    from ccg_pipeline import nightly
+    from ccg_pipeline.publication.summary import in_words
+
     print()
     if night.summary:
         print("\n".join(in_words(night.summary)))
@@ -122,7 +145,21 @@ def _nightly(options: argparse.Namespace) -> int:
         print(f"Nothing new: published as before in {settings.published}")
     else:
         print(f"Published: {settings.published}")
-    return night.exit_code
+
+
+def _rebuild(settings: Settings, moment: datetime, out: TextIO) -> Night:
+    """Publish what could be said at a moment. Raises `UnusableError` where nothing could."""
+    from ccg_pipeline import nightly
+
+    then = settings.rebuilt_as_known_at(moment)
+    print(f"\nas known at {moment:%Y-%m-%d}: {settings.published} -> {then.published}", file=out, flush=True)
+    try:
+        night = nightly.rebuild(settings, moment, lambda message: print(f"  {message}", file=out, flush=True))
+    except nightly.NothingKnownError as error:
+        raise UnusableError(str(error)) from None
+    with contextlib.redirect_stdout(out):
+        _print_night(night, then)
+    return night
 
 
 def _print_quarantine(quarantine: Sequence[tuple[str, str]]) -> None:
@@ -189,6 +226,16 @@ def _indicators(options: argparse.Namespace) -> int:
     if not settings.published.exists():
         print(f"nothing is published in {settings.home} yet: run ccg nightly first", file=sys.stderr)
         return 1
+    if options.as_known_at:
+        from ccg_pipeline import nightly
+
+        if (
+            not nightly.is_rebuilt(settings, options.as_known_at)
+            and _rebuild(settings, options.as_known_at, sys.stderr).outcome == nightly.FAILED
+        ):
+            return 1
+        settings = settings.rebuilt_as_known_at(options.as_known_at)
+        print(f"as known at {options.as_known_at:%Y-%m-%d}", file=sys.stderr)
     selection = indicators.Selection(options.org, options.period, options.indicator, options.indicator_set)
     with _published(settings) as con:
         try:
@@ -223,6 +270,21 @@ def _queries(options: argparse.Namespace) -> int:
         print("no questions stand for that selection", file=sys.stderr)
     if rows or options.format != "text":
         print(queries.render(rows, options.format), end="")
+    return 0
+
+
+def _template(options: argparse.Namespace) -> int:
+    from ccg_pipeline.publication.template import write_template
+
+    if options.out.suffix.lower() not in (".xlsx", ".csv"):
+        return _usage(f"{options.out} is neither xlsx nor csv")
+    try:
+        write_template(options.out, Settings.from_environment().seeds)
+    except FileExistsError:
+        return _usage(f"{options.out} is there already: name a new file with --out")
+    except OSError as error:
+        raise UnusableError(f"{options.out} cannot be written: {error}") from None
+    print(f"Written: {options.out}")
     return 0
 
 
@@ -291,6 +353,20 @@ def _month(text: str) -> date:
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is not a month such as 2019-05")
     return date(int(found[1]), int(found[2]), 1)
+
+
+def _moment(text: str) -> datetime:
+    """A day of the past stands for its end, a day with a time (UTC) for that moment."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2019-09-12") from None
+    if moment.tzinfo:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    if moment > now:
+        raise argparse.ArgumentTypeError(f"{text} has not been yet")
+    return datetime.combine(moment, time.max) if re.fullmatch(r"\d{4}-?\d\d-?\d\d", text) else moment
 
 
 def _usage(message: str) -> int:

@@ -9,7 +9,7 @@ import dagster as dg
 
 from ccg_pipeline.assets import dbt, extracts, publication
 from ccg_pipeline.assets.resources import Installation
-from ccg_pipeline.automation import build_landing_sensor, nightly_job, nightly_schedule
+from ccg_pipeline.automation import build_landing_sensor, nightly_job, nightly_schedule, rebuild_job
 from ccg_pipeline.checks.asset_checks import build_quality_checks, build_standards_asset
 from ccg_pipeline.settings import Settings
 
@@ -24,11 +24,15 @@ def build_defs(settings: Settings) -> dg.Definitions:
             publication.publication,
         ],
         asset_checks=build_quality_checks(settings),
-        jobs=[nightly_job],
+        jobs=[nightly_job, rebuild_job],
         schedules=[nightly_schedule],
         sensors=[build_landing_sensor(settings)],
         resources={
-            "installation": Installation(raw=str(settings.raw), home=str(settings.home)),
+            "installation": Installation(
+                raw=str(settings.raw),
+                home=str(settings.home),
+                as_known_at=settings.as_known_at.isoformat() if settings.as_known_at else None,
+            ),
             "dbt": dbt.build_resource(settings),
         },
         # One process a run: dbt and the checks take turns at the one file, and start-up is paid once.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -60,6 +61,10 @@ class Night:
         return 3 if self.quarantine else 0
 
 
+class NothingKnownError(Exception):
+    """Nothing that is loaded was known at the moment asked for."""
+
+
 def prepare_home(settings: Settings) -> None:
     """Lay out the home folder: Dagster's configuration, and the environment that its processes read."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
@@ -108,11 +113,49 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
     return night
 
 
-def _run_job(settings: Settings, say: Callable[[str], None], started_at: datetime) -> Night:
+def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) -> Night:
+    """Publish, beside the last publication, what could be said at a moment (UTC), from what is loaded now.
+
+    What counts then is what the extracts state as their day of publication, else when they were received. Raises
+    `NothingKnownError` where that is nothing, `WarehouseBusyError` where the same moment is being rebuilt.
+    """
+    clock = time.monotonic()
+    then = settings.rebuilt_as_known_at(moment)
+    with warehouse.reading(settings.published) as con:
+        (first,) = con.execute(
+            "SELECT min(known_at) FROM staging.stg_landing__extracts WHERE outcome = 'loaded'"
+        ).fetchall()[0]
+    if first is None or first > moment:
+        known = (
+            f"the first extract loaded was published or received on {first:%Y-%m-%d}" if first else "nothing is loaded"
+        )
+        raise NothingKnownError(f"nothing could be said on {moment:%Y-%m-%d}: {known}")
+    with warehouse.sole_writer(then.warehouse):
+        then.warehouse.unlink(missing_ok=True)
+        shutil.copyfile(settings.published, then.warehouse)
+    try:
+        night = _run_job(then, say, datetime.now(UTC), "rebuild")
+    finally:
+        then.warehouse.unlink(missing_ok=True)
+        then.warehouse.with_suffix(".lock").unlink(missing_ok=True)
+    if night.outcome != FAILED:
+        with warehouse.reading(then.published) as con:
+            night.summary = summarise(con)
+    night.seconds["all"] = round(time.monotonic() - clock, 1)
+    return night
+
+
+def is_rebuilt(settings: Settings, moment: datetime) -> bool:
+    """Whether what could be said at a moment is published, from all that the last publication holds."""
+    then = settings.rebuilt_as_known_at(moment).published
+    return then.is_file() and then.stat().st_mtime_ns >= settings.published.stat().st_mtime_ns
+
+
+def _run_job(settings: Settings, say: Callable[[str], None], started_at: datetime, name: str = "nightly") -> Night:
     say("starting (Dagster, dbt and Great Expectations take some seconds)")
     clock = time.monotonic()
     prepare_home(settings)
-    log_path = settings.home / "logs" / f"nightly-{started_at:%Y%m%dT%H%M%SZ}.log"
+    log_path = settings.home / "logs" / f"{name}-{started_at:%Y%m%dT%H%M%SZ}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with open(log_path, "w", encoding="utf-8") as log, _told(say), _quiet(log):
         import dagster as dg
@@ -120,11 +163,13 @@ def _run_job(settings: Settings, say: Callable[[str], None], started_at: datetim
         from ccg_pipeline.definitions import build_defs
 
         try:
-            job = build_defs(settings).resolve_job_def("nightly")
+            job = build_defs(settings).resolve_job_def(name)
         except RuntimeError as error:
             return Night(FAILED, failures=[str(error)], log=str(log_path))
         seconds = {"start": round(time.monotonic() - clock, 1)}
-        with dg.DagsterInstance.get() as instance:
+        # A rebuild leaves no trace in the history of the assets: they are what they were.
+        instances = dg.DagsterInstance.ephemeral if settings.as_known_at else dg.DagsterInstance.get
+        with instances() as instance:
             result = job.execute_in_process(instance=instance, raise_on_error=False)
     seconds |= _seconds_by_stage(result)
     if result.success:

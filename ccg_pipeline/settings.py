@@ -5,9 +5,11 @@ Holds no behaviour: whoever needs a path asks a ``Settings`` for it.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, time
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -17,11 +19,13 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 class Settings:
     """Where one installation reads and writes.
 
-    ``raw`` is the landing folder, which is only read; everything a run writes is under ``home``.
+    ``raw`` is the landing folder, which is only read; everything a run writes is under ``home``. With ``as_known_at``
+    (UTC) they are those of a rebuild of what could be said then, which has a publication of its own.
     """
 
     raw: Path
     home: Path
+    as_known_at: datetime | None = None
 
     @classmethod
     def from_environment(cls, raw: str | Path | None = None, home: str | Path | None = None) -> Settings:
@@ -31,12 +35,28 @@ class Settings:
             home=Path(home or os.environ.get("CCG_HOME") or PROJECT_ROOT / "var").resolve(),
         )
 
+    def rebuilt_as_known_at(self, moment: datetime) -> Settings:
+        """The settings of a rebuild of what could be said at a moment (UTC)."""
+        return replace(self, as_known_at=moment)
+
+    @property
+    def _moment(self) -> str:
+        """The moment as a name of files: a day, with the time where it is not the end of the day."""
+        assert self.as_known_at is not None
+        is_whole_day = self.as_known_at.time() == time.max
+        return f"{self.as_known_at:%Y-%m-%d}" if is_whole_day else f"{self.as_known_at:%Y-%m-%dT%H%M%S}"
+
     @property
     def warehouse(self) -> Path:
+        if self.as_known_at:
+            return self.scratch / f"as-known-at-{self._moment}.duckdb"
         return self.home / "warehouse.duckdb"
 
     @property
     def published(self) -> Path:
+        if self.as_known_at:
+            # The file has the same name everywhere: its views name the database that they are in.
+            return self.home / "published" / "as-known-at" / self._moment / "ccg.duckdb"
         return self.home / "published" / "ccg.duckdb"
 
     @property
@@ -65,7 +85,12 @@ class Settings:
 
     @property
     def dbt_target(self) -> Path:
-        return self.home / "dbt" / "target"
+        return self.home / "dbt" / ("target-as-known-at" if self.as_known_at else "target")
+
+    @property
+    def dbt_arguments(self) -> list[str]:
+        """What a dbt command needs besides its environment."""
+        return ["--vars", json.dumps({"as_known_at": self.as_known_at.isoformat(" ")})] if self.as_known_at else []
 
     @property
     def dbt_executable(self) -> str:

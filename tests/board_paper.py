@@ -213,5 +213,63 @@ def _number(text: str) -> Decimal | None:
     return Decimal(text) if text else None
 
 
+_SPENDING = ("acute", "non_acute", "primary_care", "other_programme", "running_costs")
+# Sections that sum up others, or change plans: no figure of theirs is an indicator with a plan and an actual.
+SECTIONS_NOT_RETURNED = ("exec_summary", "financial_duties", "resource_allocation", "underlying_position")
+# Which measure is the plan of which: budget as target, actual or forecast as value.
+_PLAN_OF = {
+    "ytd_actual": "ytd_budget",
+    "annual_forecast": "annual_budget",
+    "actual_total": "forecast_drawdown",
+}
+
+
 def _finance(lines: list[dict[str, str]]) -> list[dict[str, str]]:
-    return []
+    """Spending against budget, QIPP against plan, cash against forecast, balances and invoices paid in time.
+
+    Variances are not returned: AssertionError where one is not budget less actual, to the rounding of its parts.
+    """
+    printed = {(line["section"], line["line"], line["period"], line["measure"]): line for line in lines}
+    rows = []
+    for (section, title, period, measure), line in printed.items():
+        if section in _SPENDING and measure.endswith("variance"):
+            of = ("ytd_budget", "ytd_actual") if measure == "ytd_variance" else ("annual_budget", "annual_forecast")
+            budget, actual = (Decimal(printed[section, title, period, m]["value"]) for m in of)
+            assert abs(budget - actual - Decimal(line["value"])) <= 1, line
+        found = _finance_indicator(section, title, measure)
+        if found is None:
+            continue
+        plans = {"ytd_actual": "ytd_plan", "annual_forecast": "annual_plan"} if section == "qipp" else _PLAN_OF
+        plan = printed.get((section, title, period, plans.get(measure, "")))
+        rows.append(
+            {
+                **dict.fromkeys(HEADINGS, ""),
+                "indicator_id": found,
+                "org_code": "06N",
+                "period": f"{period} YTD" if measure == "percent_paid_cumulative" else period[:7],
+                "value": line["value"],
+                "unit": UNITS.get(line["unit"], line["unit"]),
+                "target": plan["value"] if plan else "95" if section == "bppc" else "",
+                "status": "provisional" if measure == "annual_forecast" else "final",
+                "note": "; ".join(
+                    filter(None, (line["note"], "forecast for the year" if measure == "annual_forecast" else ""))
+                ),
+            }
+            | ({"period": period} if period.endswith("YTD") else {})
+        )
+    return rows
+
+
+def _finance_indicator(section: str, title: str, measure: str) -> str | None:
+    name = "TOTAL" if title.startswith("TOTAL") else re.sub(r"[^A-Z0-9]+", "_", title.upper()).strip("_")
+    if section in _SPENDING and measure in ("ytd_actual", "annual_forecast"):
+        return f"FIN_{section.upper()}_{name}"
+    if section == "qipp" and measure in ("ytd_actual", "annual_forecast"):
+        return "FIN_QIPP"
+    if section == "qipp" and measure.endswith("percent_achieved"):
+        return "FIN_QIPP_ACHIEVED"
+    if section == "cash_drawdown" and measure == "actual_total":
+        return "FIN_CASH_DRAWN"
+    if section == "financial_position":
+        return f"FIN_BALANCE_{name}"
+    return f"FIN_BPPC_{name}" if section == "bppc" else None

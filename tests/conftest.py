@@ -61,9 +61,10 @@ def land(settings: Settings, now: datetime = NIGHT) -> loading.Receipt:
     return receipt
 
 
-def build_marts(settings: Settings) -> None:
-    """Build all seeds and models, without their tests."""
+def build_marts(settings: Settings, *select: str) -> None:
+    """Build all seeds and models, or those selected, without their tests."""
     command = [settings.dbt_executable, "--quiet", "build", "--exclude-resource-type", "test", "unit_test"]
+    command += [*settings.dbt_arguments, *(("--select", *select) if select else ())]
     done = subprocess.run(
         command,
         cwd=settings.dbt_project,

@@ -41,7 +41,7 @@ def prepare_manifest(settings: Settings) -> Path:
         return manifest
     settings.home.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [settings.dbt_executable, "--quiet", "parse"],
+        [settings.dbt_executable, "--quiet", "parse", *settings.dbt_arguments],
         cwd=settings.dbt_project,
         env={**os.environ, **settings.dbt_environment()},
         capture_output=True,
@@ -64,8 +64,9 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
     )
     def dbt_models(context: dg.AssetExecutionContext, installation: Installation, dbt: Dbt) -> Iterator[Any]:
         log.info("building catalogue, indicators and comparisons (dbt)")
-        # Unit tests are of the models, not of the data: they run where the code changes, not every night.
-        yield from dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context).stream()
+        # Unit tests prove the models, not the night's data: `make test` runs them.
+        command = ["build", "--exclude-resource-type", "unit_test", *installation.settings.dbt_arguments]
+        yield from dbt.cli(command, context=context).stream()
 
     return dbt_models
 

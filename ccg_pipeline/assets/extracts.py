@@ -26,7 +26,9 @@ _TITLES = {
     "cancelled_operations": "Cancelled elective operations (QMCO), quarterly by provider and for England",
     "cancer": "Cancer waiting times, monthly by commissioner, ICB or provider and standard",
     "diagnostics": "Diagnostic waiting times and activity (DM01), monthly by provider, commissioner and test",
-    "dtoc": "Delayed transfers of care, monthly by provider, local authority and reason",
+    "dtoc": "Delayed transfers of care, monthly by provider and local authority, responsible organisation and reason",
+    "mar": "Hospital activity (MAR) to May 2020, referrals above all, monthly by commissioner or provider",
+    "organisations": "Organisations with dates, parents and successors (ODS, ONS), by list",
     "local_returns": "Local returns in the layout of the template, by indicator, organisation and period",
     "rtt": "Referral to treatment pathways, monthly by provider, commissioner and weeks waited",
 }

@@ -6,6 +6,7 @@ import importlib.metadata
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 
 import dagster as dg
@@ -19,14 +20,19 @@ log = logging.getLogger("ccg")
 
 
 class Installation(dg.ConfigurableResource):
-    """Landing folder and home of the run; holds the write lock of the warehouse until the run ends."""
+    """Landing folder and home of the run, and the moment (UTC) of a rebuild.
+
+    Holds the write lock of the warehouse until the run ends.
+    """
 
     raw: str
     home: str
+    as_known_at: str | None = None
 
     @property
     def settings(self) -> Settings:
-        return Settings.from_environment(self.raw, self.home)
+        settings = Settings.from_environment(self.raw, self.home)
+        return settings.rebuilt_as_known_at(datetime.fromisoformat(self.as_known_at)) if self.as_known_at else settings
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Installation]:

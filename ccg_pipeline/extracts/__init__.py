@@ -17,13 +17,28 @@ from ccg_pipeline.extracts import (
     diagnostics,
     dtoc,
     local_returns,
+    mar,
+    organisations,
     rtt,
 )
 from ccg_pipeline.extracts.contract import Dataset, ExtractError
 from ccg_pipeline.extracts.source import Source
 
 DATASETS: dict[str, Dataset] = {
-    d.name: d for d in (activity, ae, beds, cancelled_operations, cancer, diagnostics, dtoc, local_returns, rtt)
+    d.name: d
+    for d in (
+        activity,
+        ae,
+        beds,
+        cancelled_operations,
+        cancer,
+        diagnostics,
+        dtoc,
+        local_returns,
+        mar,
+        organisations,
+        rtt,
+    )
 }
 
 

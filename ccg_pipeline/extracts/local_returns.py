@@ -303,6 +303,8 @@ def read_period(text: str) -> Period:
             raise ExtractError(f"found {text!r}, expected the last month of the year to date, such as 2019-05 YTD.")
         if start is not None:
             return Period("financial_year", start, last_day(start, 12), f"{start.year}/{(start.year + 1) % 100:02}")
+    if (day := parse_day(month_text)) is not None and day.day != 1:
+        raise ExtractError(f"found the day {text!r}, expected {_EXPECTED}.")
     month = None if re.fullmatch(r"\d{5}(\.0+)?", month_text) else parse_month(month_text)
     if month is None:
         raise ExtractError(f"found {text!r}, expected {_EXPECTED}.")

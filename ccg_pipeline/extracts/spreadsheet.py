@@ -38,31 +38,75 @@ def beside(source: Source, sheet: str, label: str) -> str | None:
 
 _TRUST_CODE = re.compile(r"\bR[A-Z0-9]{2}\b")
 _LISTED_CODE = re.compile(r"(?=.*\d)[A-Z][A-Z0-9]{2,5}")
+_NO_ORGANISATION = ("RTT", "DM01")
+_NOT_SUBMITTED = re.compile(
+    r"\b(did|does|do|has|have|had|was|were|is|are) ?n[o']t (been )?(able to )?"
+    r"(submit|include|provide|supply|suppl|return|report)"
+    r"|\b(unable|failed) to (submit|provide|supply|return|report)|\bnon[- ]submi",
+    re.IGNORECASE,
+)
+_TRUST_NAME = re.compile(
+    r"(?:\b(?!R[A-Z0-9]{2}\b)[A-Z][\w'\u2019.&-]*,? (?:(?:of|and|the|for|on|in|upon|&) )*)+NHS (?:Foundation )?Trust\b"
+)
+_NAME_IN_LIST = re.compile(r".*\bNHS (FOUNDATION )?TRUST", re.IGNORECASE)
+_LONGEST_QUOTE = 160
 
 
 def non_submitters(source: Source) -> tuple[str, ...]:
     """The organisations that the Notes sheet names as not having submitted all of their data, as a caveat.
 
-    They stand as trust codes in the sentence that says so, or in a list of codes below it.
+    They stand as codes or names in the paragraph that says so, or in a list below it. Where a paragraph says that data
+    is missing and names nobody that can be read, the caveat quotes it.
     """
-    codes: list[str] = []
+    named: list[str] = []
+    unread: list[str] = []
     for sheet in source.sheet_names:
         if normalise(sheet) != "notes":
             continue
         is_list = False
         for row in source.sheet(sheet):
             cells = [c for c in row if c]
-            for cell in cells:
-                if re.search(r"did not (submit|include)", cell, re.IGNORECASE):
-                    is_list = True
-                    codes += [c for c in _TRUST_CODE.findall(cell) if c != "RTT"]
-            if is_list and cells and _LISTED_CODE.fullmatch(cells[0]):
-                codes.append(cells[0])
-    if not codes:
-        return ()
-    return (
-        f"published without all or part of the data of {', '.join(dict.fromkeys(codes))} (named on the Notes sheet)",
-    )
+            paragraphs = [p for cell in cells for p in re.split(r"\n\s*\n", cell) if _NOT_SUBMITTED.search(p)]
+            if is_list and cells and not paragraphs:
+                named += _listed(cells)
+            for paragraph in paragraphs:
+                found = _named(paragraph)
+                named += found
+                # "The following organisation did not submit:" may head a list that is empty, as nobody is in it.
+                is_list = is_list or "following" in paragraph.lower()
+                if not found and "following" not in paragraph.lower():
+                    unread.append(" ".join(paragraph.split()))
+    caveats = []
+    if named:
+        caveats.append(
+            f"published without all or part of the data of {', '.join(dict.fromkeys(named))} (named on the Notes sheet)"
+        )
+    for text in dict.fromkeys(unread):
+        quote = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "..."
+        caveats.append(
+            f"the Notes sheet says that data is missing and gives no code or name that can be read: {quote!r}"
+        )
+    return tuple(caveats)
+
+
+def _named(paragraph: str) -> list[str]:
+    """Codes of trusts in a text, and the names of those that stand without one beside them."""
+    found = []
+    for line in paragraph.splitlines():
+        named = {m.start(): m for m in _TRUST_NAME.finditer(line)}
+        codes = [m for m in _TRUST_CODE.finditer(line) if m[0] not in _NO_ORGANISATION]
+        for name in named.values():
+            if not any(0 <= code.start() - name.end() <= 2 or 0 <= name.start() - code.end() <= 2 for code in codes):
+                codes.append(name)
+        found += [m[0] for m in sorted(codes, key=lambda m: m.start())]
+    return found
+
+
+def _listed(cells: Sequence[str]) -> list[str]:
+    """The organisation of a row of a list: its code, or its name where it has no code."""
+    if _LISTED_CODE.fullmatch(cells[0]) or _TRUST_CODE.fullmatch(cells[0]):
+        return [cells[0]]
+    return [c for c in cells if _NAME_IN_LIST.fullmatch(c)][:1]
 
 
 def read_table(

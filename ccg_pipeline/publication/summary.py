@@ -15,8 +15,9 @@ STATUSES = ("loaded", "superseded", "duplicate", "quarantined")
 @dataclass(frozen=True)
 class Summary:
     """Counts of one publication. ``files`` is by dataset (``not recognised`` for none), then by status;
-    ``breaches`` is by standard: all months, and the latest month that the standard was judged in; ``queries`` counts
-    the questions to the analyst by severity.
+    ``breaches`` is by standard: all months, and the latest month that the standard was judged in; ``restatements``
+    counts values that a later edition changed and breaches that ``appeared`` or ``vanished`` with it; ``corrections``
+    those ``applied`` and ``not_applied``; ``queries`` counts the questions to the analyst by severity.
     """
 
     files: dict[str, dict[str, int]]
@@ -26,6 +27,8 @@ class Summary:
     first_month: str | None
     last_month: str | None
     breaches: dict[str, dict[str, Any]]
+    restatements: dict[str, int]
+    corrections: dict[str, int]
     queries: dict[str, int]
 
 
@@ -57,6 +60,16 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
             """
         ).fetchall()
     }
+    restated, appeared, vanished = con.execute(
+        """
+        SELECT count(*), count(*) FILTER (WHERE breach_change = 'appeared'),
+            count(*) FILTER (WHERE breach_change = 'vanished')
+        FROM marts.fct_restatements
+        """
+    ).fetchall()[0]
+    applied, not_applied = con.execute(
+        "SELECT count(*) FILTER (WHERE is_applied), count(*) FILTER (WHERE NOT is_applied) FROM marts.fct_corrections"
+    ).fetchall()[0]
     queries = dict.fromkeys(SEVERITIES, 0) | dict(
         con.execute("SELECT severity, count(*) FROM marts.fct_data_queries GROUP BY 1").fetchall()
     )
@@ -68,6 +81,8 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
         first_month=values[3],
         last_month=values[4],
         breaches=breaches,
+        restatements={"values": restated, "appeared": appeared, "vanished": vanished},
+        corrections={"applied": applied, "not_applied": not_applied},
         queries=queries,
     )
 
@@ -79,7 +94,7 @@ def in_words(summary: Summary) -> list[str]:
         lines.append("  " + dataset.ljust(22) + "".join(f"{by_status[s]:>13,}" for s in STATUSES))
     lines += [
         "",
-        f"Indicators: {summary.indicators} indicators, {summary.indicator_values:,} monthly and quarterly values of "
+        f"Indicators: {summary.indicators} indicators, {summary.indicator_values:,} values of "
         f"{summary.organisations:,} organisations, {summary.first_month} to {summary.last_month}",
         "",
         "Breaches of standards" + " " * 9 + "all periods  latest period judged",
@@ -88,9 +103,21 @@ def in_words(summary: Summary) -> list[str]:
         lines.append(
             f"  {standard:<26}{found['breaches']:>12,}{found['in_latest_month']:>8,} in {found['latest_month']}"
         )
+    restated = summary.restatements
+    if restated["values"]:
+        lines += [
+            "",
+            f"Restatements: {restated['values']:,} values changed by later editions; with them "
+            f"{restated['appeared']:,} breaches appeared and {restated['vanished']:,} vanished "
+            "(marts.fct_restatements)",
+        ]
+    corrections = summary.corrections
+    if any(corrections.values()):
+        lines += [
+            "",
+            f"Corrections: {corrections['applied']:,} applied, {corrections['not_applied']:,} not applied, each with "
+            "the reason (marts.fct_corrections)",
+        ]
     asked = ", ".join(f"{count:,} {severity}" for severity, count in summary.queries.items() if count)
-    lines += [
-        "",
-        f"Questions about figures that may not be what they say: {asked + ' (ccg queries)' if asked else 'none'}",
-    ]
+    lines += ["", f"Questions to the analyst: {asked + ' (ccg queries shows them)' if asked else 'none'}"]
     return lines

@@ -6,14 +6,18 @@ import csv
 from datetime import date
 from pathlib import Path
 
+import openpyxl
 import pytest
 from board_paper import HEADINGS, as_returns, write_returns
 from layouts import read_as, refusal_as, write_xlsx
 
+from ccg_pipeline import cli
 from ccg_pipeline.extracts.contract import ExtractError
-from ccg_pipeline.extracts.local_returns import NEVER_READ, read_period
+from ccg_pipeline.extracts.local_returns import NEVER_READ, STATUSES, read_period
 from ccg_pipeline.landing.catalogue import Catalogue, NotInCatalogueError
 from ccg_pipeline.landing.loading import read_extract
+from ccg_pipeline.publication.template import EXAMPLES, write_template
+from ccg_pipeline.publication.template import HEADINGS as TEMPLATE_HEADINGS
 from ccg_pipeline.settings import PROJECT_ROOT
 
 SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
@@ -66,6 +70,7 @@ def test_periods(text: str, kind: str, start: str, end: str, label: str) -> None
         ("w/e soon", "expected the last day of a week"),
         ("43586", "expected a month"),
         ("Spring 2019", "expected a month"),
+        ("2019-05-17 00:00:00", "found the day"),
     ],
 )
 def test_periods_that_are_none_or_two(text: str, said: str) -> None:
@@ -223,6 +228,56 @@ def test_a_period_that_has_not_begun_is_refused(tmp_path: Path) -> None:
     assert looked_up(forecast).rows["period_type"].to_list() == ["financial_year"]
 
 
+def test_template_filled_in_loads_and_its_examples_are_not_data(tmp_path: Path) -> None:
+    path = tmp_path / "template.xlsx"
+    write_template(path, SEEDS)
+    assert "no row follows" in refusal_as("local_returns", path)
+    book = openpyxl.load_workbook(path)
+    examples = [[cell.value for cell in row] for row in book["Examples"].iter_rows(min_row=2)]
+    assert examples[0] == list(TEMPLATE_HEADINGS) and len(examples) == 1 + len(EXAMPLES)
+    for row in examples[1:]:
+        book["Returns"].append(row)
+    book.save(tmp_path / "filled.xlsx")
+    extract = read_extract(tmp_path / "filled.xlsx", "filled.xlsx")
+    assert extract.rows["source_sheet"].unique().to_list() == ["Returns"]
+    columns = ("indicator_id", "org_code", "org_level", "period", "numerator", "denominator", "value", "status")
+    assert extract.rows.select(columns).rows() == [
+        ("MH03_IAPT_6W", "06N", "ccg", "2019-05", None, None, 90.6, "final"),
+        ("PTS4_COLLECTION_60M", "EEAST_NEPTS", "service", "2019-05", 412.0, 530.0, None, "provisional"),
+        ("BCF_NONELECTIVE_ADMISSIONS", "E10000015", "hwb", "2018/19-Q4", None, None, 29855.0, "final"),
+        ("LONG_STAY_21D", "RWG", "provider", "w/e 2019-04-07", None, None, 87.0, "final"),
+        ("AE_4HR", "RWG", "provider", "2019-05 YTD", None, None, 80.5, "final"),
+        ("MH05_DEMENTIA_DIAGNOSIS", "E82001", "practice", "2018/19", None, None, None, "not received"),
+        ("CAMHS4_TARGETED_28D", "06N", "ccg", "2018-04", None, None, None, "no activity"),
+    ]
+
+
+def test_template_offers_the_catalogue_and_the_statuses(tmp_path: Path) -> None:
+    path = tmp_path / "template.xlsx"
+    write_template(path, SEEDS)
+    book = openpyxl.load_workbook(path)
+    offered = {
+        str(v.sqref).rstrip("0123456789").split(":")[0]: v for v in book["Returns"].data_validations.dataValidation
+    }
+    by_heading = {cell.value: offered[f"{cell.column_letter}2"] for cell in book["Returns"][1]}
+    assert by_heading["status"].formula1.strip('"').split(",") == list(STATUSES)
+    ids = [row[0].value for row in book["Indicators"].iter_rows(min_row=3)]
+    assert by_heading["indicator_id"].formula1 == f"Indicators!$A$3:$A${len(ids) + 2}"
+    with open(SEEDS / "indicators.csv", encoding="utf-8", newline="") as file:
+        assert ids == [row["indicator_id"] for row in csv.DictReader(file)]
+    assert "2019/20-Q1" in by_heading["period"].prompt
+
+
+def test_template_as_csv_and_never_over_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "template.csv"
+    assert cli.run(["template", "--out", str(path)]) == 0
+    assert path.read_text(encoding="utf-8").strip().split(",") == list(TEMPLATE_HEADINGS)
+    assert cli.run(["template", "--out", str(path)]) == 2
+    assert cli.run(["template", "--out", str(tmp_path / "template.pdf")]) == 2
+    assert cli.run(["template", "--out", str(tmp_path / "nowhere" / "template.xlsx")]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
 def test_standards_of_the_catalogue_stand_in_one_place() -> None:
     with open(SEEDS / "indicators.csv", encoding="utf-8", newline="") as file:
         own = {row["indicator_id"] for row in csv.DictReader(file) if row["standard"]}
@@ -238,7 +293,8 @@ def test_board_paper_goes_in_through_the_template(shared: Path, tmp_path: Path) 
     for name in returns.rows:
         with open(tables / f"{name}.csv", encoding="utf-8", newline="") as file:
             printed += sum(1 for _ in csv.DictReader(file)) if name != "finance" else 0
-    assert returns.row_count + returns.repeats == printed
+    assert returns.row_count - len(returns.rows["finance"]) + returns.repeats == printed
+    assert len(returns.rows["finance"]) == 2 * 44 - 1 + 4 + 5 + 28 + 16
     read = [read_extract(path, path.name) for path in sorted(tmp_path.glob("*.csv"))]
     assert sum(extract.rows.height for extract in read) == returns.row_count
     assert {extract.dataset for extract in read} == {"local_returns"}

@@ -1,4 +1,4 @@
-{%- set datasets = ['ae', 'activity', 'cancelled_operations', 'cancer', 'diagnostics', 'dtoc', 'rtt'] -%}
+{%- set datasets = ['ae', 'activity', 'cancelled_operations', 'cancer', 'diagnostics', 'dtoc', 'mar', 'rtt'] -%}
 {#- Counts are of months, but for the datasets whose models say otherwise. -#}
 {%- set with_period_type = ['cancelled_operations'] -%}
 
@@ -20,8 +20,26 @@ with dataset_counts as (
         edition,
         [extract_id] as extract_ids
     from {{ ref('int_' ~ dataset ~ '__indicator_counts') }}
-    {{ 'union all' if not loop.last }}
+    union all
 {% endfor %}
+    -- The rate rests on two extracts, of delayed days and of beds.
+    select
+        'dtoc' as dataset,
+        measure,
+        org_code,
+        org_name,
+        org_level,
+        'month' as period_type,
+        period_start,
+        known_from,
+        known_to,
+        numerator,
+        denominator,
+        caveat,
+        edition,
+        extract_ids
+    from {{ ref('int_dtoc__delay_rates') }}
+
 ),
 
 indicators as (

@@ -30,6 +30,41 @@ corrections as (
 
 ),
 
+-- For a year after a merger the figures of the successor are set beside months of it alone.
+breaks as (
+
+    select
+        org_code,
+        org_level,
+        dataset,
+        period_start::date as period_start,
+        'since ' || strftime(changed_on, '%B %Y') || ' with '
+        || array_to_string(list_sort(list(predecessor_code)), ', ') || ': not comparable with earlier' as caveat
+    from (
+        select
+            *,
+            date_trunc('month', changed_on) as first_month,
+            unnest(generate_series(first_month, first_month + interval 11 month, interval 1 month)) as period_start
+        from {{ ref('int_series_breaks') }}
+        where is_within_series
+    )
+    group by org_code, org_level, dataset, period_start, changed_on
+
+),
+
+break_caveats as (
+
+    select
+        org_code,
+        org_level,
+        dataset,
+        period_start,
+        {{ join_caveats('caveat') }} as caveat
+    from breaks
+    group by org_code, org_level, dataset, period_start
+
+),
+
 -- A correction holds for as long as the file says what the correction expects there.
 corrected_counts as (
 
@@ -49,6 +84,7 @@ corrected_counts as (
             '; ',
             {{ correction_in_words('numerators') }},
             {{ correction_in_words('denominators') }},
+            break_caveats.caveat,
             counts.caveat
         ), '') as caveat,
         counts.edition,
@@ -61,6 +97,12 @@ corrected_counts as (
             and {{ count }}s.corrected_count = '{{ count }}'
             and {{ count }}s.expected_value = counts.{{ count }}
     {%- endfor %}
+    left join break_caveats
+        on
+            counts.org_code = break_caveats.org_code
+            and counts.org_level = break_caveats.org_level
+            and counts.dataset = break_caveats.dataset
+            and counts.period_start = break_caveats.period_start
 
 ),
 
@@ -112,6 +154,8 @@ expected_members as (
         memberships.system_code,
         memberships.system_level,
         list_sort(list(memberships.member_code)) as expected_codes,
+        list_sort(list(memberships.member_code) filter (where memberships.is_doubtful)) as doubtful_codes,
+        list_sort(list_distinct(flatten(list(memberships.rests_on)))) as rests_on,
         list(organisations_seen.org_code) as seen_codes
     from months_held
     inner join memberships
@@ -179,7 +223,9 @@ systems as (
             absent_codes,
             code -> system_sums.dataset <> 'cancer' or not list_contains(expected_members.seen_codes, code)
         ) as missing_codes,
-        system_sums.is_member_without_value or len(missing_codes) > 0 as is_incomplete,
+        system_sums.is_member_without_value
+        or len(missing_codes) > 0
+        or expected_members.doubtful_codes is not null as is_incomplete,
         case when not is_incomplete then system_sums.numerator end as numerator,
         case when not is_incomplete then system_sums.denominator end as denominator,
         nullif(concat_ws(
@@ -190,6 +236,14 @@ systems as (
                     then 'no sum: no figures for ' || array_to_string(missing_codes, ', ')
                 when len(absent_codes) > 0
                     then 'no patients reported for ' || array_to_string(absent_codes, ', ')
+            end,
+            'no sum: no list says whether '
+            || array_to_string(expected_members.doubtful_codes, ', ') || ' belonged to it then',
+            case
+                when len(expected_members.rests_on) > 0
+                    then 'its members are those of ' || array_to_string(
+                        list_transform(expected_members.rests_on, stated_for -> strftime(stated_for, '%B %Y')), ' and '
+                    )
             end,
             system_sums.caveat
         ), '') as caveat,

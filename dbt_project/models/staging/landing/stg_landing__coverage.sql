@@ -59,6 +59,7 @@ select
     changes.known_to,
     slices.edition,
     slices.is_provisional,
+    slices.published_on,
     slices.caveat
 from changes
 inner join slices

@@ -1,0 +1,116 @@
+"""ONS lookups from CCG to STP (to 2021) and from sub-ICB location to ICB (from 2022), one row a commissioner.
+
+The headings carry the year (``SICBL24CD``, ``CCG21CDH``): it must be the same in all of them, and it dates the lookup.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from ccg_pipeline.extracts.contract import Column, Extract, ExtractError, normalise
+from ccg_pipeline.extracts.organisations.shape import (
+    SYSTEM_CODE,
+    Statement,
+    check_code,
+    extract_of,
+    one_parent_each,
+)
+from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.extracts.spreadsheet import read_delimited
+
+_HEADING = re.compile(r"(sicbl|loc|ccg|icb|stp|nhser|cal)(\d\d)(cdh|cd|nm)")
+_MEMBERS = {"sicbl": "sub_icb", "loc": "sub_icb", "ccg": "ccg"}
+_SYSTEMS = {"icb": "icb", "stp": "stp"}
+_ICBS_FROM = date(2022, 7, 1)
+
+
+def _headings(source: Source) -> dict[tuple[str, str], str] | None:
+    """Headings by area and kind of column, without the year; None where they are not those of a lookup."""
+    if not source.first_lines:
+        return None
+    found: dict[tuple[str, str], str] = {}
+    for heading in source.first_lines[0]:
+        if match := _HEADING.fullmatch(normalise(heading)):
+            found[match[1], match[3]] = normalise(heading)
+    is_lookup = any((m, "cd") in found for m in _MEMBERS) and any((s, "cd") in found for s in _SYSTEMS)
+    # From small areas (LSOA11CD, LAD21CD) to commissioners is another lookup.
+    others = [h for h in source.first_lines[0] if not _HEADING.fullmatch(normalise(h))]
+    return found if is_lookup and not any(re.fullmatch(r"[a-z]+\d\d(cd|nm)", normalise(h)) for h in others) else None
+
+
+def recognise(source: Source) -> float:
+    return 1.0 if _headings(source) else 0.0
+
+
+def read(source: Source) -> Extract:
+    """A lookup. Raises `ExtractError` where codes are missing, years differ, or a member has two systems."""
+    found = _headings(source) or {}
+    years = sorted({h[-4:-2] if h.endswith(("cd", "nm")) else h[-5:-3] for h in found.values()})
+    if len(years) != 1:
+        raise ExtractError(
+            f"row 1: headings of the years {', '.join('20' + y for y in years)}, expected one year. Fetch it again."
+        )
+    member = next(m for m in _MEMBERS if (m, "cd") in found)
+    system = next(s for s in _SYSTEMS if (s, "cd") in found)
+    if _MEMBERS[member] == "ccg" and system == "icb":
+        raise ExtractError("row 1: a lookup from CCGs to ICBs, expected CCGs with STPs or sub-ICB locations with ICBs.")
+    columns = [
+        Column(f"{area}_{kind}", (f"{area.upper()}{years[0]}{kind.upper()}",), required=area in (member, system))
+        for area in (member, system, "nhser", "cal")
+        for kind in ("cd", "cdh", "nm")
+    ]
+    frame = read_delimited(source, 0, [*columns, Column("row_id", ("ObjectId", "FID"), required=False)])
+    year = 2000 + int(years[0])
+    as_of = _ICBS_FROM if year == _ICBS_FROM.year and system == "icb" else date(year, 4, 1)
+    members: list[Statement] = []
+    systems: dict[str, Statement] = {}
+    for row in frame.iter_rows(named=True):
+        where = f"row {row['source_row']}"
+        code = check_code(row[f"{member}_cdh"], where, f"column {member.upper()}{years[0]}CDH")
+        parent = row[f"{system}_cdh"]
+        if parent is None or not SYSTEM_CODE.fullmatch(parent):
+            raise ExtractError(
+                f"{where}, column {system.upper()}{years[0]}CDH: found {parent!r}, expected the ODS code of an "
+                f"{system.upper()} such as QM7. Fetch the file again."
+            )
+        for area in (member, system):
+            if not re.fullmatch(r"E\d{8}", row[f"{area}_cd"] or ""):
+                raise ExtractError(
+                    f"{where}, column {area.upper()}{years[0]}CD: found {row[f'{area}_cd']!r}, expected a code of ONS "
+                    "such as E54000025. Fetch the file again."
+                )
+        region = row.get("nhser_cdh")
+        members.append(
+            Statement(
+                None,
+                row["source_row"],
+                "membership",
+                code,
+                row[f"{member}_nm"],
+                _MEMBERS[member],
+                parent,
+                region,
+                row[f"{member}_cd"],
+            )
+        )
+        stated = Statement(
+            None,
+            row["source_row"],
+            "organisation",
+            parent,
+            row[f"{system}_nm"],
+            _SYSTEMS[system],
+            None,
+            region,
+            row[f"{system}_cd"],
+        )
+        earlier = systems.setdefault(parent, stated)
+        if (earlier.org_name, earlier.ons_code) != (stated.org_name, stated.ons_code):
+            raise ExtractError(
+                f"rows {earlier.source_row} and {row['source_row']}: {parent} is {earlier.org_name!r} "
+                f"({earlier.ons_code}) and {stated.org_name!r} ({stated.ons_code}). Fetch the file again."
+            )
+    one_parent_each(members, "the lookup")
+    layout = f"ons_{_MEMBERS[member]}_to_{system}"
+    return extract_of([*systems.values(), *members], layout=layout, part=layout, as_of=as_of)
