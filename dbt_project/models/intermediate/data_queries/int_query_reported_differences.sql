@@ -41,8 +41,8 @@ found as (
         min(period_start) as period_start,
         max(period_end) as period_end,
         count(*) as periods,
-        arg_max(reported_value, times_tolerated) as reported_value,
-        arg_max(derived_value, times_tolerated) as derived_value,
+        arg_max(reported_value, (times_tolerated, period_start, period_end)) as reported_value,
+        arg_max(derived_value, (times_tolerated, period_start, period_end)) as derived_value,
         string_agg(
             {{ period_in_words('period_type', 'period_start', 'period_end') }} || ' '
             || {{ figure_in_words('reported_value') }} || ' / ' || {{ figure_in_words('derived_value') }},
@@ -65,7 +65,9 @@ select
     found.period_end,
     'reported' as source,
     null::varchar as subject,
-    indicators.indicator_name || ': ' || found.periods || ' returned figures differ from the published ones, by up to '
+    indicators.indicator_name || ': '
+    || case found.periods when 1 then 'a returned figure differs' else found.periods || ' returned figures differ' end
+    || ' from what was published, by up to '
     || {{ figure_in_words('abs(found.reported_value - found.derived_value)') }}
     || '. Was it revised since, or counted otherwise? The derived one is quoted.' as question,
     'reported / derived: ' || found.pairs_in_words as evidence

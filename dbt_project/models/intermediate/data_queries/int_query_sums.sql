@@ -53,6 +53,8 @@ sums as (
         parts.period_start,
         parts.period_end,
         parts.source,
+        max(wholes.parts) as parts,
+        bool_or(parts.unit not in ('count', 'days')) as is_rounded,
         sum(parts.value) as sum_of_parts,
         max(parts.value) as greatest_part,
         string_agg(
@@ -97,7 +99,10 @@ found as (
                 then
                     abs(beside_whole.sum_of_parts - beside_whole.whole_value) > rules.points
                     and beside_whole.greatest_part <= beside_whole.whole_value
-            else abs(beside_whole.sum_of_parts - beside_whole.stated_whole) > rules.count_off
+            -- Amounts are rounded each by itself.
+            else
+                abs(beside_whole.sum_of_parts - beside_whole.stated_whole)
+                > rules.count_off * case when beside_whole.is_rounded then beside_whole.parts + 1 else 1 end
         end
 
 )

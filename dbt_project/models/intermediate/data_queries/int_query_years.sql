@@ -114,8 +114,10 @@ found as (
                 then 'does not follow'
             when is_stock then null
             when is_added and is_complete and abs(value - sum_of_parts) > count_off then 'does not follow'
-            when is_added and value < sum_of_parts - count_off then 'does not follow'
+            when unit in ('count', 'days') and not is_stock and value < sum_of_parts - count_off then 'does not follow'
             when is_added then null
+            -- What was never returned may have been counted all the same; what is returned as missing cannot.
+            when parts_returned < parts_expected then null
             when
                 unit = 'rate_per_100000'
                 and is_complete
