@@ -29,7 +29,13 @@ COMMISSIONERS = [
     ods_row("06N", "NHS HERTFORDSHIRE AND WEST ESSEX ICB - 06N"),
     ods_row("00C", "NHS DARLINGTON CCG", "QHM", closed="20200331", region="Y63"),
     ods_row("13Q", "NATIONAL COMMISSIONING HUB 1", "QWO"),
-    ods_row("A4R1E", "NEWHAM - SUB-ICB REPORTING ENTITY", "QMF", opened="20240401"),
+    ods_row("99Q", "NHS SOUTH DEVON AND TORBAY CCG", "QJK", closed="20190331", region="Y58"),
+    ods_row("X2C4Y", "NHS WEST YORKSHIRE ICB - X2C4Y", "QWO", opened="20210401", region="Y63"),
+    ods_row("Z4H8X", "HOUNSLOW - SUB-ICB REPORTING ENTITY", "QRV", opened="20240401", region="Y56"),
+]
+TRUSTS = [
+    ods_row("RVL", "BARNET AND CHASE FARM HOSPITALS NHS TRUST", "QMJ", "19990401", "20140701", "Y56"),
+    ods_row("RYY", "KENT COMMUNITY HEALTH NHS FOUNDATION TRUST", "QKS", "20101101", region="Y59"),
 ]
 
 
@@ -58,35 +64,45 @@ def test_a_list_of_commissioners_dates_itself_by_its_latest_opening(tmp_path: Pa
         ("06N", "sub_icb", "QM7", date(2013, 4, 1), None),
         ("00C", "ccg", "QHM", date(2013, 4, 1), date(2020, 3, 31)),
         ("13Q", "commissioning_hub", "QWO", date(2013, 4, 1), None),
-        ("A4R1E", "sub_icb_reporting_entity", "QMF", date(2024, 4, 1), None),
+        ("99Q", "ccg", "QJK", date(2013, 4, 1), date(2019, 3, 31)),
+        ("X2C4Y", "sub_icb", "QWO", date(2021, 4, 1), None),
+        ("Z4H8X", "sub_icb_reporting_entity", "QRV", date(2024, 4, 1), None),
     ]
     assert extract.rows["as_of"].unique().to_list() == [date(2024, 4, 1)]
 
 
 def test_the_areas_of_a_list_older_than_stps_are_no_stp(tmp_path: Path) -> None:
-    extract = read(ods_list(tmp_path / "a.csv", [ods_row("06N", "NHS HERTS VALLEYS CCG", "Q78")]))
-    assert stated(extract, "organisation", "org_code", "parent_code") == [("06N", None)]
+    rows = [ods_row("06N", "NHS HERTS VALLEYS CCG", "Q78"), *COMMISSIONERS[1:]]
+    extract = read(ods_list(tmp_path / "a.csv", rows))
+    assert stated(extract, "organisation", "org_code", "parent_code")[:2] == [("06N", None), ("00C", "QHM")]
 
 
 def test_a_list_of_trusts(tmp_path: Path) -> None:
-    rows = [ods_row("RVL", "BARNET AND CHASE FARM HOSPITALS NHS TRUST", "QMJ", "19990401", "20140701", "Y56")]
-    extract = read(ods_list(tmp_path / "a.csv", rows))
+    extract = read(ods_list(tmp_path / "a.csv", TRUSTS))
     assert extract.coverage[0].part == "ods_trusts"
-    assert stated(extract, "organisation", "org_code", "org_role", "valid_to") == [("RVL", "trust", date(2014, 7, 1))]
+    assert stated(extract, "organisation", "org_code", "org_role", "valid_to") == [
+        ("RVL", "trust", date(2014, 7, 1)),
+        ("RYY", "trust", None),
+    ]
 
 
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([*COMMISSIONERS, ods_row("RWG", "WEST HERTFORDSHIRE TEACHING HOSPITALS NHS TRUST")], "trusts (row 5)"),
-        ([*COMMISSIONERS, ods_row("E82001", "THE SURGERY")], "row 5, column 2 (name): 'THE SURGERY' is neither"),
-        ([*COMMISSIONERS, ods_row("06N", "NHS HERTS VALLEYS CCG", "QMJ")], "rows 1 and 5: 06N stands twice"),
+        ([*COMMISSIONERS, ods_row("RWG", "WEST HERTFORDSHIRE TEACHING HOSPITALS NHS TRUST")], "trusts (row 7)"),
+        ([*COMMISSIONERS, ods_row("E82001", "THE SURGERY")], "row 7, column 2 (name): 'THE SURGERY' is neither"),
+        ([*COMMISSIONERS, ods_row("06N", "NHS HERTS VALLEYS CCG", "QMJ")], "rows 1 and 7: 06N stands twice"),
         (changed(COMMISSIONERS, 2, 12, "20120331"), "00C closed on 2012-03-31, before it opened on 2013-04-01"),
         (changed(COMMISSIONERS, 3, 12, "20241331"), "row 3, column 12 (closed): found '20241331'"),
         (changed(COMMISSIONERS, 3, 11, ""), "row 3, column 11 (opened): blank"),
         (changed(COMMISSIONERS, 1, 4, "M7"), "row 1, column 4 (parent): found 'M7'"),
         (changed(COMMISSIONERS, 1, 1, "6.00E+05"), "row 1, column 1 (code): found '6.00E+05'"),
-        ([*COMMISSIONERS, ods_row("06K", "NHS X CCG")[:20]], "row 5 has 20 cells, expected 27"),
+        ([*COMMISSIONERS, ods_row("06K", "NHS X CCG")[:20]], "row 7 has 20 cells, expected 27"),
+        (COMMISSIONERS[:4], "the list ends with 99Q in row 4 and lacks X2C4Y"),
+        ([*COMMISSIONERS[:5], ods_row("A4R1E", "NEWHAM - SUB-ICB REPORTING ENTITY")], "lacks Z4H8X"),
+        (TRUSTS[:1], "the list ends with RVL in row 1 and lacks RYY"),
+        ([[*row[:3], "", *row[4:]] for row in COMMISSIONERS], "column 4 (parent) is empty in every row"),
+        ([[*row[:11], "", *row[12:]] for row in COMMISSIONERS], "column 12 (closed) is empty in every row"),
     ],
 )
 def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, rows: list[list[str]], words: str) -> None:
@@ -105,7 +121,10 @@ LOOKUP = """\
 SICBL24CD,SICBL24CDH,SICBL24NM,ICB24CD,ICB24CDH,ICB24NM,NHSER24CD,NHSER24CDH,NHSER24NM,ObjectId
 E38000079,06N,NHS Herts - 06N,E54000025,QM7,NHS Herts Integrated Care Board,E40000013,Y61,East of England,1
 E38000006,02P,NHS South Yorkshire - 02P,E54000061,QF7,NHS South Yorkshire,E40000012,Y63,North East,2
-"""
+""" + "".join(
+    f"E3800030{n},9{n}Z,NHS {region} - 9{n}Z,E5400010{n},QX{n},NHS {region},E4000010{n},{region},{region},{n + 3}\n"
+    for n, region in enumerate(["Y56", "Y58", "Y59", "Y60", "Y62"])
+)
 
 
 def lookup(path: Path, text: str) -> Path:
@@ -119,11 +138,11 @@ def lookup(path: Path, text: str) -> Path:
 def test_a_lookup_is_dated_by_the_year_of_its_headings(tmp_path: Path, year: str, as_of: date) -> None:
     extract = read(lookup(tmp_path / "a.csv", LOOKUP.replace("24CD", f"{year}CD").replace("24NM", f"{year}NM")))
     assert extract.coverage == (Coverage("reference", "ons_sub_icb_to_icb", as_of.replace(day=1)),)
-    assert stated(extract, "membership", "org_code", "org_role", "parent_code", "as_of") == [
+    assert stated(extract, "membership", "org_code", "org_role", "parent_code", "as_of")[:2] == [
         ("06N", "sub_icb", "QM7", as_of),
         ("02P", "sub_icb", "QF7", as_of),
     ]
-    assert stated(extract, "organisation", "org_code", "org_role", "ons_code") == [
+    assert stated(extract, "organisation", "org_code", "org_role", "ons_code")[:2] == [
         ("QM7", "icb", "E54000025"),
         ("QF7", "icb", "E54000061"),
     ]
@@ -152,6 +171,17 @@ def test_a_lookup_of_ccgs(tmp_path: Path) -> None:
         ("E54000061,QF7", "E54000061,", "row 3, column ICB24CDH: found None"),
         ("E38000006,02P", "38000006,02P", "row 3, column SICBL24CD: found '38000006'"),
         ("E38000006,02P", "E38000006,2", "row 3, column SICBL24CDH: found '2'"),
+        ("Y63", "Y62", "no commissioner in the region Y63"),
+        (
+            "Y61,East of England,1",
+            "Y61,East of England,9",
+            "the numbers of the 7 rows (last column, to 9) are not 1, 2, 3",
+        ),
+        (
+            "Y61,East of England,1",
+            "Y61,East of England,",
+            "the numbers of the 7 rows (last column, to 7) are not 1, 2, 3",
+        ),
     ],
 )
 def test_a_lookup_that_contradicts_itself_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:

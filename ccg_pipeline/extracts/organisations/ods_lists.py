@@ -31,6 +31,10 @@ _ROLES = (
     ("trust", "trusts", re.compile(r"\bTRUST$")),
 )
 
+# Closed organisations stay in a list, so that a whole one with an organisation of the role has the last of the role.
+_LAST_CODES = {"ccg": "99Q", "sub_icb": "X2C4Y", "sub_icb_reporting_entity": "Z4H8X", "trust": "RYY"}
+_FIRST_CLOSING = date(2015, 3, 31)
+
 
 def recognise(source: Source) -> float:
     """By most of the first rows: as many columns, with a code, a name, and days where the days stand."""
@@ -107,7 +111,23 @@ def read(source: Source) -> Extract:
         )
     as_of = max(s.valid_from for s in statements if s.valid_from)
     kind = next(iter(kinds))
+    _is_whole(statements, set(seen), as_of)
     return extract_of(statements, layout=f"ods_list_of_{kind}", part=f"ods_{kind}", as_of=as_of)
+
+
+def _is_whole(statements: list[Statement], codes: set[str], as_of: date) -> None:
+    """Raises `ExtractError` where a list is cut off, or a column that every list fills is empty."""
+    roles = {s.org_role for s in statements}
+    missing = [code for role, code in _LAST_CODES.items() if role in roles and code not in codes]
+    if missing:
+        raise ExtractError(
+            f"the list ends with {statements[-1].org_code} in row {statements[-1].source_row} and lacks "
+            f"{', '.join(missing)}, which every whole list has: it is cut off. Fetch it again."
+        )
+    if not any(s.parent_code for s in statements):
+        raise ExtractError("column 4 (parent) is empty in every row: columns are out of place. Fetch the list again.")
+    if as_of > _FIRST_CLOSING and not any(s.valid_to for s in statements):
+        raise ExtractError("column 12 (closed) is empty in every row: columns are out of place. Fetch the list again.")
 
 
 def role_of(name: str, where: str) -> tuple[str, str]:

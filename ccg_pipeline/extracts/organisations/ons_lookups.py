@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from datetime import date
 
+import polars as pl
+
 from ccg_pipeline.extracts.contract import Column, Extract, ExtractError, normalise
 from ccg_pipeline.extracts.organisations.shape import (
     SYSTEM_CODE,
@@ -23,6 +25,8 @@ _HEADING = re.compile(r"(sicbl|loc|ccg|icb|stp|nhser|cal)(\d\d)(cdh|cd|nm)")
 _MEMBERS = {"sicbl": "sub_icb", "loc": "sub_icb", "ccg": "ccg"}
 _SYSTEMS = {"icb": "icb", "stp": "stp"}
 _ICBS_FROM = date(2022, 7, 1)
+_REGIONS = {"Y56", "Y58", "Y59", "Y60", "Y61", "Y62", "Y63"}
+_REGIONS_FROM = 2019
 
 
 def _headings(source: Source) -> dict[tuple[str, str], str] | None:
@@ -112,5 +116,22 @@ def read(source: Source) -> Extract:
                 f"({earlier.ons_code}) and {stated.org_name!r} ({stated.ons_code}). Fetch the file again."
             )
     one_parent_each(members, "the lookup")
+    _is_whole(frame, [m.region_code for m in members], year)
     layout = f"ons_{_MEMBERS[member]}_to_{system}"
     return extract_of([*systems.values(), *members], layout=layout, part=layout, as_of=as_of)
+
+
+def _is_whole(frame: pl.DataFrame, regions: list[str | None], year: int) -> None:
+    """Raises `ExtractError` where the numbers of the rows have gaps, or a region has no commissioner."""
+    if "row_id" in frame.columns:
+        numbers = sorted(int(n) if n and n.isdigit() else -1 for n in frame["row_id"])
+        if numbers[0] not in (0, 1) or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+            raise ExtractError(
+                f"the numbers of the {len(numbers)} rows (last column, to {numbers[-1]}) are not 1, 2, 3 and so on, each "
+                "once: rows are missing or doubled. Fetch the file again."
+            )
+    if any(regions) and year >= _REGIONS_FROM and (absent := sorted(_REGIONS - set(regions))):
+        raise ExtractError(
+            f"no commissioner in the region {', '.join(absent)}, expected all seven regions of England: the lookup is "
+            "cut off. Fetch it again."
+        )

@@ -12,7 +12,8 @@ counts as (
         org_code,
         org_level,
         org_name,
-        period_start
+        period_start,
+        known_from
     from {{ ref('int_indicator_counts') }}
 
     union all
@@ -21,7 +22,8 @@ counts as (
         org_code,
         org_level,
         null::varchar as org_name,
-        period_start
+        period_start,
+        known_from
     from {{ ref('int_reported_values') }}
 
 ),
