@@ -2,8 +2,8 @@
 
 Every attempted file leaves one row in ``raw.extracts`` whose ``outcome`` is ``received`` (recognised, not loaded
 yet), ``loaded``, ``quarantined`` (refused for what it is) or ``waiting`` (refused for now, tried again every night: it
-could not be read, or contradicts another file that arrived with it). A rejected file stays where the analyst put it;
-its reason also stands as a text in the quarantine folder.
+could not be read, contradicts another file that arrived with it, or names what the catalogue does not have yet). A
+rejected file stays where the analyst put it; its reason also stands as a text in the quarantine folder.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from pathlib import Path
 import duckdb
 
 from ccg_pipeline import extracts, warehouse
+from ccg_pipeline.extracts import local_returns
 from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.landing.catalogue import Catalogue, NotInCatalogueError
 from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, sha256, walk
-from ccg_pipeline.settings import Settings
+from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 Progress = Callable[[str], None]
 
@@ -50,21 +52,24 @@ class LoadResult:
 
 @lru_cache(maxsize=1)
 def reader_version() -> str:
-    """A fingerprint of the code that reads extracts: what an older reader loaded or refused is read again."""
+    """A fingerprint of the readers and their map of headings: what an older one loaded or refused is read again."""
     digest = hashlib.sha256()
-    for source in sorted(Path(extracts.__file__).parent.rglob("*.py")):
-        digest.update(source.read_bytes())
+    for source in sorted(Path(extracts.__file__).parent.rglob("*")):
+        if source.suffix in (".py", ".csv"):
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def read_extract(path: Path, name: str) -> Extract:
-    """One file, recognised and read.
+def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds") -> Extract:
+    """One file, recognised and read; the codes of a return looked up in the catalogue, which is in ``seeds``.
 
     Raises `ExtractError`, also for a reader's own failure on a strange file; `OSError` where it cannot be opened.
     """
     source = Source(path, name)
     try:
-        extract = extracts.recognise(source).read(source)
+        extract = extracts.read(source)
+        if extract.dataset == local_returns.name:
+            extract = Catalogue.of(seeds).looked_up(extract)
     except (ExtractError, OSError, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:
@@ -139,9 +144,12 @@ def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:
             progress(f"loading {dataset} {number} of {len(waiting)}: {file_name}")
             try:
                 path = paths.get(file_name, settings.raw / file_name)
-                extract = read_extract(path, file_name)
+                extract = read_extract(path, file_name, settings.seeds)
                 if sha256(path) != extract_id:
                     raise OSError("it changed while it was read: still being copied?")
+            except NotInCatalogueError as error:
+                _refuse(con, settings, extract_id, file_name, dataset, str(error), "waiting")
+                continue
             except ExtractError as error:
                 _refuse(con, settings, extract_id, file_name, dataset, str(error))
                 continue
@@ -198,9 +206,15 @@ def _register(con: duckdb.DuckDBPyConnection, settings: Settings, file: LandedFi
 
 def _insert(con: duckdb.DuckDBPyConnection, settings: Settings, extract_id: str, extract: Extract) -> None:
     warehouse.insert_rows(con, extract.dataset, extract_id, extract.rows, settings.scratch)
-    con.executemany(
-        "INSERT INTO raw.extract_coverage VALUES (?, ?, ?, ?, ?)",
-        [[extract_id, extract.dataset, c.view, c.part, c.period_start] for c in extract.coverage],
+    con.execute(
+        "INSERT INTO raw.extract_coverage SELECT ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::DATE[])",
+        [
+            extract_id,
+            extract.dataset,
+            [c.view for c in extract.coverage],
+            [c.part for c in extract.coverage],
+            [c.period_start for c in extract.coverage],
+        ],
     )
     con.execute(
         """

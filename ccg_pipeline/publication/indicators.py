@@ -21,8 +21,8 @@ class UnknownNameError(Exception):
 
 @dataclass(frozen=True)
 class Selection:
-    """What to show; None means all. ``period`` is the first day of a month, and shows the
-    quarter it is in where an indicator is quarterly; None is each one's latest."""
+    """What to show; None means all. ``period`` is the first day of a month, and shows the quarter or
+    year it is in, and the weeks that end in it, where an indicator has them; None is each one's latest."""
 
     org_code: str | None = None
     period: date | None = None
@@ -44,7 +44,13 @@ WITH months AS (
         AND ($org_code IS NULL OR c.org_code = $org_code)
         AND ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
         AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
-        AND ($period IS NULL OR $period BETWEEN c.period_start AND c.period_end)
+        AND (
+            $period IS NULL
+            OR CASE c.period_type
+                WHEN 'week' THEN date_trunc('month', c.period_end) = $period
+                ELSE $period BETWEEN c.period_start AND c.period_end
+            END
+        )
 ),
 years_to_date AS (
     SELECT indicator_id, org_code, org_level, period_end, source, numerator, denominator, value, caveat
@@ -52,8 +58,11 @@ years_to_date AS (
 )
 SELECT
     m.indicator_id, m.indicator_name, m.org_code, m.org_name, m.org_level,
-    strftime(m.period_start, '%Y-%m')
-        || CASE m.period_type WHEN 'quarter' THEN strftime(m.period_end, ' to %Y-%m') ELSE '' END AS period,
+    CASE m.period_type
+        WHEN 'month' THEN strftime(m.period_start, '%Y-%m')
+        WHEN 'week' THEN strftime(m.period_end, 'w/e %Y-%m-%d')
+        ELSE strftime(m.period_start, '%Y-%m') || strftime(m.period_end, ' to %Y-%m')
+    END AS period,
     m.numerator, m.denominator, m.value, m.unit,
     m.comparator, m.standard, m.is_met, m.excess_breaches, m.periods_in_breach,
     y.numerator AS ytd_numerator, y.denominator AS ytd_denominator, y.value AS ytd_value,
@@ -62,8 +71,10 @@ SELECT
 FROM months m
 LEFT JOIN years_to_date y USING (indicator_id, org_code, org_level, period_end, source)
 QUALIFY $period IS NOT NULL
-    OR row_number() OVER (PARTITION BY m.indicator_id, m.org_code, m.source ORDER BY m.period_start DESC) = 1
-ORDER BY m.indicator_id, m.org_code, m.org_level, m.period_start, m.source
+    OR row_number() OVER (
+        PARTITION BY m.indicator_id, m.org_code, m.source, m.period_type ORDER BY m.period_start DESC
+    ) = 1
+ORDER BY m.indicator_id, m.org_code, m.org_level, m.period_start, m.period_end, m.source
 """
 
 
@@ -103,6 +114,8 @@ def shown(value: float | None, numerator: float | None, denominator: float | Non
     """A value for people: percentages half up to one decimal from the exact fraction, counts with thousands."""
     if value is None:
         return "no value"
+    if unit == "ratio":
+        return f"{Decimal(str(value)).quantize(Decimal('0.01'), ROUND_HALF_UP)}"
     if unit != "percent":
         return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
     if numerator is not None and denominator:
@@ -120,6 +133,8 @@ def verdict(row: dict[str, Any]) -> str:
         return "not judged"
     if row["is_met"]:
         return "met"
+    if row["excess_breaches"] is None:
+        return "not met"
     excess = f"{row['excess_breaches']:,.1f}".removesuffix(".0")
     return f"not met, {excess} in excess"
 
@@ -174,6 +189,7 @@ def _as_table(rows: Sequence[dict[str, Any]]) -> str:
         fraction = (
             f"{_number(row['numerator'])} / {_number(row['denominator'])}" if row["denominator"] is not None else ""
         )
+        reported = "reported" if row["source"] == "reported" else ""
         edition = "" if row["edition"] in ("unknown", "final", "revised") else row["edition"]
         lines.append(
             (
@@ -185,7 +201,7 @@ def _as_table(rows: Sequence[dict[str, Any]]) -> str:
                 standard,
                 verdict(row),
                 shown(row["ytd_value"], row["ytd_numerator"], row["ytd_denominator"], row["unit"]),
-                "; ".join(part for part in (edition, row["caveat"], _why_no_year_to_date(row)) if part),
+                "; ".join(part for part in (reported, edition, row["caveat"], _why_no_year_to_date(row)) if part),
             )
         )
     widths = [max(len(line[i]) for line in lines) for i in range(len(header) - 1)]

@@ -15,7 +15,7 @@ pipeline reads this package; it meets the rest of the project only through the f
 
 from pathlib import Path
 
-from ccg_pipeline.sample import activity, ae, cancer, dtoc, rtt
+from ccg_pipeline.sample import activity, ae, cancer, dtoc, local_returns, rtt
 
 DATASETS = {
     "ae": ae.write,
@@ -23,6 +23,7 @@ DATASETS = {
     "dtoc": dtoc.write,
     "rtt": rtt.write,
     "activity": activity.write,
+    "local_returns": local_returns.write,
 }
 
 
@@ -30,8 +31,8 @@ def write_sample(folder: Path) -> list[Path]:
     """Write the sample extracts under ``folder``, one folder a dataset, and return their paths.
 
     ``folder`` is made where it does not exist; sample files already there are written again, other files
-    are left alone. 15 files each of ae, cancer, dtoc and rtt, one a month, and 3 of activity, one a
-    financial year.
+    are left alone. 15 files each of ae, cancer, dtoc and rtt, one a month, 3 of activity, one a
+    financial year, and 1 local return.
     """
     written: list[Path] = []
     for dataset, write in DATASETS.items():

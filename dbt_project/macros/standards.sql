@@ -6,6 +6,11 @@
         end
 {%- endmacro %}
 
+{#- What a share of the denominator is multiplied by in the unit. -#}
+{% macro value_factor(unit) -%}
+    case {{ unit }} when 'percent' then 100 when 'rate_per_100000' then 100000 else 1 end
+{%- endmacro %}
+
 {#-
     The rows of a relation with the standard in force at the end of their period (`standard_id`, `standard`,
     `comparator`; null where there is none). `grain` are the columns that tell its rows apart.
@@ -20,8 +25,8 @@
     left join {{ standards }}
         on
             {{ relation }}.indicator_id = {{ standards }}.indicator_id
-            and {{ standards }}.scope in ('national', {{ relation }}.org_code)
-            and {{ relation }}.period_end >= {{ standards }}.valid_from
+            and {{ standards }}.scope in ('national', 'local', {{ relation }}.org_code)
+            and {{ relation }}.period_end >= coalesce({{ standards }}.valid_from, date '1900-01-01')
             and {{ relation }}.period_end <= coalesce({{ standards }}.valid_to, date '9999-12-31')
     -- A standard of the organisation's own goes before the national one.
     qualify row_number() over (
@@ -32,14 +37,17 @@
 
 {#-
     Whether a value meets its standard; null where either is missing. Both sides are multiplied out in decimals: a
-    comparison never rests on a rounded or binary percentage.
+    comparison never rests on a rounded or binary percentage. A value without parts is compared as it was reported.
 -#}
 {% macro is_met(numerator, denominator, value, unit, standard, comparator) -%}
     {%- set achieved -%}
-    case when {{ unit }} = 'percent' then {{ numerator }}::decimal(18, 3) * 100 else {{ numerator }}::decimal(18, 3) end
+    case
+            when {{ denominator }} is not null then {{ numerator }}::decimal(18, 3) * {{ value_factor(unit) }}
+            else {{ value }}::decimal(18, 6)
+        end
     {%- endset -%}
     {%- set required -%}
-    case when {{ unit }} = 'percent' then {{ denominator }}::decimal(18, 3) * {{ standard }} else {{ standard }} end
+    case when {{ denominator }} is not null then {{ denominator }}::decimal(18, 3) * {{ standard }} else {{ standard }} end
     {%- endset -%}
     case
             when {{ value }} is null or {{ standard }} is null then null

@@ -16,6 +16,7 @@ ROW = {
     "ytd_denominator": None,
     "ytd_value": None,
     "ytd_caveat": "no year to date: no figures for April 2019; rounded",
+    "source": "derived",
     "edition": "provisional",
     "caveat": None,
     "extract_ids": ["ab"],
@@ -46,6 +47,15 @@ def test_what_was_not_judged_is_told_apart_from_what_has_no_standard() -> None:
     assert verdict({**ROW, "standard": None, "is_met": None}) == "no standard"
     assert verdict({**ROW, "is_met": None}) == "not judged"
     assert verdict({**ROW, "is_met": True}) == "met"
+
+
+def test_a_reported_value_says_so_and_has_no_excess_without_its_parts() -> None:
+    row = {**ROW, "source": "reported", "edition": "final", "numerator": None, "denominator": None}
+    table = render([{**row, "excess_breaches": None, "ytd_caveat": None, "caveat": "as printed"}], "table")
+    assert "92.0 %" in table
+    assert ">= 92     not met " in table
+    assert table.rstrip().endswith("reported; as printed")
+    assert shown(0.045, None, None, "ratio") == "0.05"
 
 
 def test_machine_formats_are_unrounded() -> None:

@@ -163,7 +163,7 @@ def test_every_month_of_every_dataset_is_written(tmp_path: Path) -> None:
     counts: dict[str, int] = defaultdict(int)
     for path in written:
         counts[path.parent.name] += 1
-    assert counts == {"ae": 15, "cancer": 15, "dtoc": 15, "rtt": 15, "activity": 3}
+    assert counts == {"ae": 15, "cancer": 15, "dtoc": 15, "rtt": 15, "activity": 3, "local_returns": 1}
 
 
 def test_two_writes_give_the_same_bytes(sample: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from datetime import date
 from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.organisations.shape import ODS_CODE, SYSTEM_CODE, Statement, check_code, extract_of
 from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.extracts.spreadsheet import prove_last_line
 
 _WIDTH = 27
 _CODE, _NAME, _REGION, _PARENT, _OPENED, _CLOSED = 0, 1, 2, 3, 10, 11
@@ -55,6 +56,7 @@ def _is_shaped(row: list[str]) -> bool:
 
 def read(source: Source) -> Extract:
     """A list of commissioners or of trusts. Raises `ExtractError` where it is neither, or a row contradicts itself."""
+    prove_last_line(source)
     statements: list[Statement] = []
     kinds: dict[str, int] = {}
     seen: dict[str, int] = {}

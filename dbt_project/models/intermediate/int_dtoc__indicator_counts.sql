@@ -139,7 +139,7 @@ select
         {%- for view, source in sources_of_england.items() %}
         case
             when is_england and numerator_of_{{ view }} <> numerator
-                then 'England is ' || numerator_of_{{ view }} || ' by {{ source }}'
+                then strftime(period_start, '%B %Y') || ': England is ' || numerator_of_{{ view }} || ' by {{ source }}'
         end,
         {%- endfor %}
         case

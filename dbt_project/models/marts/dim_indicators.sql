@@ -18,5 +18,10 @@ select
     numerator_description,
     denominator_description,
     source,
+    owner,
+    review_date,
+    provider_code,
+    local_code,
+    counterpart_of,
     note
 from indicators

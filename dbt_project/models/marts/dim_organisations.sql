@@ -8,7 +8,23 @@ with catalogue as (
 
 counts as (
 
-    select * from {{ ref('int_indicator_counts') }}
+    select
+        org_code,
+        org_level,
+        org_name,
+        period_start,
+        known_from
+    from {{ ref('int_indicator_counts') }}
+
+    union all
+
+    select
+        org_code,
+        org_level,
+        null::varchar as org_name,
+        period_start,
+        known_from
+    from {{ ref('int_reported_values') }}
 
 ),
 

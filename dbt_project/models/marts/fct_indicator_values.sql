@@ -158,28 +158,81 @@ periods as (
     union all
     select * from years_to_date
 
+),
+
+reported as (
+
+    select * from {{ ref('int_reported_values') }}
+    where {{ is_current() }}
+
+),
+
+valued as (
+
+    select
+        periods.indicator_id,
+        periods.org_code,
+        periods.org_level,
+        periods.period_type,
+        periods.period_start,
+        periods.period_end,
+        'derived' as source,
+        periods.numerator,
+        periods.denominator,
+        {{ indicator_value('periods.numerator', 'periods.denominator', 'indicators.unit') }} as value,
+        indicators.unit,
+        periods.edition,
+        periods.is_provisional,
+        nullif(concat_ws(
+            '; ',
+            case when indicators.unit = 'percent' and periods.denominator = 0 then 'no value: nobody to count' end,
+            periods.caveat
+        ), '') as caveat,
+        periods.extract_ids
+    from periods
+    inner join indicators using (indicator_id)
+
+    union all
+
+    select
+        indicator_id,
+        org_code,
+        org_level,
+        period_type,
+        period_start,
+        period_end,
+        'reported' as source,
+        numerator,
+        denominator,
+        value,
+        unit,
+        edition,
+        is_provisional,
+        caveat,
+        [extract_id] as extract_ids
+    from reported
+
 )
 
 select
-    periods.indicator_id,
-    periods.org_code,
-    periods.org_level,
-    periods.period_type,
-    periods.period_start,
-    periods.period_end,
-    'derived' as source,
-    true as is_preferred,
-    periods.numerator,
-    periods.denominator,
-    {{ indicator_value('periods.numerator', 'periods.denominator', 'indicators.unit') }} as value,
-    indicators.unit,
-    periods.edition,
-    periods.is_provisional,
-    nullif(concat_ws(
-        '; ',
-        case when indicators.unit = 'percent' and periods.denominator = 0 then 'no value: nobody to count' end,
-        periods.caveat
-    ), '') as caveat,
-    periods.extract_ids
-from periods
-inner join indicators using (indicator_id)
+    indicator_id,
+    org_code,
+    org_level,
+    period_type,
+    period_start,
+    period_end,
+    source,
+    -- The derived value, or the reported one where there is no derived.
+    row_number() over (
+        partition by indicator_id, org_code, org_level, period_type, period_start, period_end
+        order by value is null, source
+    ) = 1 as is_preferred,
+    numerator,
+    denominator,
+    value,
+    unit,
+    edition,
+    is_provisional,
+    caveat,
+    extract_ids
+from valued

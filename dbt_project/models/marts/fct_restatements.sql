@@ -204,3 +204,7 @@ select
     previous_extract_ids,
     extract_ids
 from judged
+where
+    previous_value is not null
+    -- Where there was no value yet, an extract that only completes what there was restates nothing.
+    or not coalesce(list_has_all(extract_ids, previous_extract_ids), false)

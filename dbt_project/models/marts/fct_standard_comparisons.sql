@@ -25,13 +25,15 @@ judged as (
         {{ is_met('numerator', 'denominator', 'value', 'unit', 'standard', 'comparator') }} as is_met,
         case
             when value is null or standard is null then null
-            when unit <> 'percent' then numerator
+            when unit in ('count', 'days') then case when comparator not in ('>=', '>') then numerator end
+            when unit <> 'percent' then null
             when comparator in ('>=', '>') then denominator - numerator
             else numerator
         end as breaches,
         case
             when value is null or standard is null then null
-            when unit <> 'percent' then standard::double
+            when unit in ('count', 'days') then case when comparator not in ('>=', '>') then standard::double end
+            when unit <> 'percent' then null
             when comparator in ('>=', '>') then floor(denominator::decimal(18, 3) * (100 - standard) / 100)
             else floor(denominator::decimal(18, 3) * standard / 100)
         end as allowed_breaches
