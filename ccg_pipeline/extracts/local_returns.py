@@ -39,7 +39,7 @@ COLUMNS = (
     Column("period", ("period",)),
     Column("numerator", ("numerator",), "decimal", required=False),
     Column("denominator", ("denominator",), "decimal", required=False),
-    Column("value", ("value",), "decimal"),
+    Column("value", ("value",), "decimal", required=False),
     Column("unit", ("unit",), required=False),
     Column("target", ("target",), "decimal", required=False),
     Column("status", ("status",)),
