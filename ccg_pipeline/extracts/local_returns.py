@@ -112,9 +112,14 @@ def read(source: Source) -> Extract:
     """The rows of the return as stated; `indicator_id` is empty until the catalogue is asked.
 
     Raises `ExtractError` for a heading that the layout does not have, a period or status that is none, a figure beside
-    a status that excludes one, neither figure nor reason, and a key that stands twice.
+    a status that excludes one, neither figure nor reason, a key that stands twice, and a last line without its end.
     """
     if source.is_text:
+        if not source.content.endswith((b"\n", b"\r")):
+            raise ExtractError(
+                "the last line does not end with a line break: the return may be cut off in its last row. Look at that "
+                "row, and save the return again."
+            )
         header = next(
             number for number, row in enumerate(source.first_lines) if all(_has(row, heading) for heading in _NEEDED)
         )

@@ -144,6 +144,13 @@ def test_the_same_figure_twice_is_refused(tmp_path: Path) -> None:
     assert "rows 2, 3" in refusal and "more than once" in refusal
 
 
+def test_a_return_cut_off_in_its_last_figure_is_refused(tmp_path: Path) -> None:
+    columns = ("indicator_id", "org_code", "period", "status", "value")
+    path = a_return(tmp_path, {c: a_row()[c] for c in columns})
+    path.write_bytes(path.read_bytes().rstrip()[:-2])
+    assert "may be cut off in its last row" in refusal_as("local_returns", path)
+
+
 def test_money_may_be_negative_and_counts_may_not(tmp_path: Path) -> None:
     rows = looked_up(a_return(tmp_path, a_row(indicator_id="MONEY", value="-206"))).rows
     assert rows["value"].to_list() == [-206.0]
