@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import damage
 import duckdb
 import pytest
 from layouts import SHARED
@@ -19,6 +20,14 @@ from ccg_pipeline.sample import write_sample
 from ccg_pipeline.settings import Settings
 
 NIGHT = datetime(2019, 9, 1, 2, 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What became of spoilt files, after the results of the tests."""
+    if damage.SUMMARY:
+        terminalreporter.section("spoilt files")
+        for line in damage.SUMMARY:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

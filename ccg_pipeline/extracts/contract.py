@@ -29,6 +29,10 @@ class ExtractError(Exception):
     """
 
 
+class UnknownLayoutError(ExtractError):
+    """A heading, sheet or code that no layout knows: the nearest layout and the differences are told with it."""
+
+
 @dataclass(frozen=True)
 class Coverage:
     """One slice of a publication that an extract holds: the unit in which editions replace each other.
@@ -74,10 +78,16 @@ class Extract:
 
 
 class Dataset(Protocol):
-    """What a module in `ccg_pipeline.extracts` offers for its dataset."""
+    """What a module in `ccg_pipeline.extracts` offers for its dataset.
+
+    ``descriptions`` says of each column of ``schema`` what it is (those that all datasets share may be left out);
+    ``layouts`` are all layouts that `read` knows.
+    """
 
     name: str
     schema: Schema
+    descriptions: dict[str, str]
+    layouts: tuple[PublishedLayout, ...]
 
     def recognise(self, source: Source) -> float:
         """How surely the content is this dataset's, from 0 (not at all) to 1; never looks at the name."""
@@ -92,7 +102,8 @@ class Dataset(Protocol):
 class Column:
     """A column of a layout: our name for it, and every heading under which it has been published.
 
-    ``kind`` is ``text``, ``count`` (whole, not negative; blank is absent) or ``decimal``.
+    ``kind`` is ``text``, ``count`` (whole, not negative; blank is absent) or ``decimal``. ``group`` is the part of the
+    map (`headings`) in which the headings stand; blank for columns that a reader generates.
     """
 
     name: str
@@ -100,11 +111,64 @@ class Column:
     kind: str = "text"
     required: bool = True
     suppressible: bool = field(default=False, kw_only=True)
+    group: str = field(default="", kw_only=True, compare=False)
+
+
+@dataclass(frozen=True)
+class PublishedLayout:
+    """A layout as it is told from others: for people, and to find the nearest to a file that none knows.
+
+    ``name`` is that of `Extract.layout`, ``told_by`` how it is recognised, ``columns`` those of its table, which in a
+    workbook stands on the ``sheets`` (none: on sheets of any name); ``optional_sheets`` may lack, ``other_sheets`` may
+    stand beside. ``is_workbook`` is None where it is published both ways. With ``grouped`` headings a column is known
+    as ``Group: Heading``. ``passed_over`` matches headings that may stand right of the table, ``footnotes`` marks that
+    may follow a heading.
+    """
+
+    name: str
+    told_by: str
+    columns: tuple[Column, ...]
+    is_workbook: bool | None = False
+    sheets: tuple[str, ...] = ()
+    optional_sheets: tuple[str, ...] = ()
+    other_sheets: tuple[str, ...] = ()
+    grouped: bool = False
+    passed_over: str | None = None
+    footnotes: str | None = None
+
+
+def described(columns: Iterable[Column], **others: str) -> dict[str, str]:
+    """What each column is: the usual heading under which it is published, or the words given."""
+    found: dict[str, str] = {}
+    for column in columns:
+        found.setdefault(
+            column.name, f"published as {column.headings[0]!r}" + (" (count)" if column.kind == "count" else "")
+        )
+    return {**found, **others}
 
 
 def normalise(heading: str | None) -> str:
     """A heading as it is compared: without byte-order mark, stray or doubled spaces, and case."""
     return re.sub(r"\s+", " ", (heading or "").replace("\ufeff", "").replace("\xa0", " ")).strip().casefold()
+
+
+def have_all(cells: Iterable[str | None], needed: Iterable[str | Column]) -> bool:
+    """Whether all ``needed`` headings stand among the cells; of a column, any of its headings."""
+    found = {normalise(c) for c in cells}
+    return all(
+        any(normalise(h) in found for h in (heading.headings if isinstance(heading, Column) else (heading,)))
+        for heading in needed
+    )
+
+
+_MOST_PROBLEMS = 8
+
+
+def nearest_text(found: str | None, known: Iterable[str]) -> str:
+    """`` (nearest known: ...)`` where one of the known texts is close to the text found; else nothing."""
+    by_text = {normalise(k): k for k in known}
+    close = difflib.get_close_matches(normalise(found), by_text, n=1)
+    return f" (nearest known: {by_text[close[0]]!r})" if close else ""
 
 
 def match_headings(found: Sequence[str | None], columns: Sequence[Column], where: str) -> dict[str, int]:
@@ -114,6 +178,7 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
     that names every heading that is unknown, missing or repeated.
     """
     known = {normalise(h): c.name for c in columns for h in c.headings}
+    headings = [h for c in columns for h in c.headings]
     positions: dict[str, int] = {}
     unknown, repeated = [], []
     for position, heading in enumerate(found):
@@ -129,21 +194,23 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
     missing = [c.headings[0] for c in columns if c.required and c.name not in positions]
     problems = []
     for heading in unknown:
-        close = difflib.get_close_matches(normalise(heading), known, n=1)
-        problems.append(f"unknown heading {heading!r}" + (f" (nearest known: {close[0]!r})" if close else ""))
+        problems.append(f"unknown heading {heading!r}{nearest_text(heading, headings)}")
     problems += [f"heading {h!r} missing" for h in missing]
     problems += [f"heading {h!r} appears twice" for h in repeated]
     if problems:
-        raise ExtractError(
-            f"{where}: {'; '.join(problems)}. Check that the file is as published; a new layout is added in "
-            "ccg_pipeline/extracts."
+        shown = "; ".join(problems[:_MOST_PROBLEMS])
+        more = f"; and {len(problems) - _MOST_PROBLEMS} more" if len(problems) > _MOST_PROBLEMS else ""
+        raise UnknownLayoutError(
+            f"{where}: {shown}{more}. Check that the file is as published; a changed heading is a "
+            "row in ccg_pipeline/extracts/headings."
         )
     return positions
 
 
 # A trillion is beyond any published count, and within what a float holds exactly.
-_WHOLE = r"^(?:\d{1,12}|\d{1,3}(?:,\d{3}){1,3})(?:\.0+)?$"
-_DECIMAL = r"^-?\d+(?:\.\d+)?(?:[eE]-?\d+)?$"
+# Digits are 0 to 9 alone: of others, such as full-width ones, a cast would make an absent count.
+_WHOLE = r"^(?:[0-9]{1,12}|[0-9]{1,3}(?:,[0-9]{3}){1,3})(?:\.0+)?$"
+_DECIMAL = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]+)?$"
 
 
 def typed(frame: pl.DataFrame, columns: Iterable[Column], where: str, suppression: str | None = None) -> pl.DataFrame:
@@ -179,7 +246,7 @@ def typed(frame: pl.DataFrame, columns: Iterable[Column], where: str, suppressio
                 + (f" ({bad.height} such cells in the column)" if bad.height > 1 else "")
                 + ". Ask the publisher or correct the copy; the file was not loaded."
             )
-        cast = value.str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False)
+        cast = value.str.replace_all(",", "", literal=True).cast(pl.Float64)
         frame = frame.with_columns(cast.cast(pl.Int64) if column.kind == "count" else cast)
     return frame
 
@@ -198,6 +265,19 @@ def are_codes(frame: pl.DataFrame, column: Column, where: str) -> None:
             f"{where} row {first['source_row']}, column {column.headings[0]!r}: found {first[column.name]!r}, expected "
             "an organisation code of capitals and digits. A spreadsheet may have changed it: fetch the file again."
         )
+
+
+def no_blanks(frame: pl.DataFrame, columns: Iterable[Column], where: str, expected: str = "a value") -> None:
+    """Raises `ExtractError` where a cell of the columns is blank: absent is never taken for zero."""
+    for column in columns:
+        blank = frame.filter(pl.col(column.name).is_null())
+        if blank.height:
+            raise ExtractError(
+                f"{where} row {blank['source_row'][0]}, column {column.headings[0]!r}: blank, expected {expected} in "
+                "every row"
+                + (f" ({blank.height} such cells in the column)" if blank.height > 1 else "")
+                + ". Ask the publisher or fetch the file again."
+            )
 
 
 def one_month(texts: Iterable[str | None], where: str) -> date:
@@ -230,6 +310,55 @@ def no_repeats(frame: pl.DataFrame, key: Sequence[str], where: str) -> None:
             f"{' / '.join(str(first[k]) for k in key)} stands more than once, expected once"
             + (f" ({repeated.height} rows repeat)" if repeated.height > len(rows) else "")
             + ". Remove the copy or fetch the file again."
+        )
+
+
+_LAST_MISSING = 2  # one organisation may be gone since the period before
+
+
+def goes_to_the_end(frame: pl.DataFrame, period: str, code: Column, where: str, among: Sequence[str] = ()) -> None:
+    """The last rows of a file without a total reach as far as those of the period before.
+
+    Rows are in the order of the file; those ``among`` which the last row stands (of its breakdown, say) are compared
+    with the same of the latest earlier ``period``. Raises `ExtractError` where the last organisations of that one are
+    all missing: the file was cut off.
+    """
+    last = frame.tail(1)
+    peers = frame.filter(pl.lit(True), *(pl.col(c).eq_missing(pl.lit(last[c][0])) for c in among))
+    earlier = peers.filter(pl.col(period) < last[period][0])
+    if earlier.is_empty():
+        return
+    before = earlier.filter(pl.col(period) == pl.col(period).max())[code.name].unique(maintain_order=True).to_list()
+    found = set(peers.filter(pl.col(period) == last[period][0])[code.name])
+    reached = max((i for i, c in enumerate(before) if c in found), default=-1)
+    missing = before[reached + 1 :]
+    if len(missing) >= _LAST_MISSING:
+        raise ExtractError(
+            f"{where}: the rows end with {last[code.name][0]}, and the {len(missing)} organisations that stand last in "
+            f"the period before ({', '.join(map(str, missing[:5]))}{' ...' if len(missing) > 5 else ''}) are all "
+            "missing. The file is cut off: fetch it again."
+        )
+
+
+_FEWEST_PARENTS = 3
+
+
+def parents_to_the_end(frame: pl.DataFrame, where: str) -> None:
+    """The last providers of a full extract are there, where it is in the order of their parents.
+
+    Patients cross borders: the parents of commissioners stand on rows from the first to the last. Raises `ExtractError`
+    where some of them come after the last parent of a provider: the file was cut off.
+    """
+    parents = frame["provider_parent_code"]
+    if parents.null_count() or not parents.is_sorted() or parents.n_unique() < _FEWEST_PARENTS:
+        return
+    last = parents[-1]
+    later = {c for c in frame["commissioner_parent_code"].unique() if c and c[0] == last[0] and c > last}
+    if later:
+        raise ExtractError(
+            f"{where}: the rows end with providers of {last}, and there are commissioners of "
+            f"{', '.join(sorted(later)[:5])} further on, whose providers are missing. The file is cut off: fetch it "
+            "again."
         )
 
 

@@ -20,7 +20,9 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
+    described,
     no_repeats,
     normalise,
     typed,
@@ -86,6 +88,26 @@ schema: Schema = {
     "status": pl.String,
     "note": pl.String,
 }
+
+descriptions = described(
+    COLUMNS,
+    period_start="first day of the period",
+    period_end="last day of the period",
+    period_type="month, quarter, financial_year, week or ytd",
+    period="the period, in the one way in which we write it",
+    slice="indicator, level, organisation and period: what a later return replaces",
+    indicator_id="indicator of the catalogue that the code was found to be",
+    indicator_code="published as 'indicator_id': an indicator of the catalogue, or a provider's own code",
+    value_decimals="decimals with which the value is written",
+)
+layouts = (
+    PublishedLayout(
+        "returns_template",
+        "a table with indicator_id, org_code and period, as the returns template has them",
+        COLUMNS,
+        None,
+    ),
+)
 
 
 @dataclass(frozen=True)

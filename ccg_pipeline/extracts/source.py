@@ -20,13 +20,13 @@ from pathlib import Path
 import fastexcel
 import polars as pl
 
-from ccg_pipeline.extracts.contract import ExtractError, normalise
+from ccg_pipeline.extracts.containers import MOST_BYTES, MOST_RATIO, prove_xls, prove_xlsx
+from ccg_pipeline.extracts.contract import Column, ExtractError, have_all
 
 _XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = b"PK\x03\x04"
 _GZIP = b"\x1f\x8b"
-MOST_BYTES = 2 * 1024**3
-_MOST_RATIO = 500  # the emptiest published extract packs about 40 to 1; a bomb packs thousands to 1
+_MOST_ROWS = 2_000_000  # the largest published extract has under 200,000
 _PREAMBLE = 12
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # What file managers and publishers put beside the one file of a zip.
@@ -39,6 +39,18 @@ def _is_xlsx(content: bytes) -> bool:
             return any(n.startswith("xl/workbook") for n in archive.namelist())
     except zipfile.BadZipFile:
         return False
+
+
+def _decoded_once(text: str, raw: bytes) -> bytes:
+    """The text in UTF-8; where it was UTF-8, taken for Windows-1252 and saved again, as it was before."""
+    if text.isascii():
+        return raw
+    try:
+        before = text.encode("cp1252")
+        before.decode("utf-8")
+    except UnicodeError:
+        return raw
+    return before.removeprefix(b"\xef\xbb\xbf")
 
 
 @dataclass
@@ -90,7 +102,7 @@ class Source:
         """The text, unpacked and in UTF-8 without byte-order mark. Raises `ExtractError` where it is neither."""
         raw = self._bytes.removeprefix(b"\xef\xbb\xbf")
         try:
-            raw.decode("utf-8")
+            text = raw.decode("utf-8")
         except UnicodeDecodeError:
             try:
                 return raw.decode("cp1252").encode("utf-8")
@@ -98,14 +110,18 @@ class Source:
                 raise ExtractError(
                     f"the text is neither UTF-8 nor Windows-1252 (byte {error.start}). Save it again as CSV UTF-8."
                 ) from None
-        return raw
+        return _decoded_once(text, raw)
 
     def _from_gzip(self) -> bytes:
+        most = min(MOST_BYTES, max(MOST_RATIO * len(self._packed), 1 << 20))
         try:
             with gzip.open(io.BytesIO(self._packed)) as packed:
-                return self._bounded(packed.read(MOST_BYTES + 1))
+                raw = packed.read(most + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise ExtractError(f"the packed file cannot be unpacked ({error}). Fetch it again.") from None
+        if len(raw) > most:
+            raise ExtractError(f"the file unpacks to over {most:,} bytes: refused as a bomb.")
+        return raw
 
     def _from_zip(self) -> bytes:
         try:
@@ -119,7 +135,7 @@ class Source:
                     )
                 if members[0].flag_bits & 1:
                     raise ExtractError("the zip is password-protected. Unpack it into the landing folder.")
-                if members[0].file_size > MOST_BYTES or members[0].file_size > _MOST_RATIO * len(self._packed):
+                if members[0].file_size > MOST_BYTES or members[0].file_size > MOST_RATIO * len(self._packed):
                     raise ExtractError(
                         f"the zip would unpack to {members[0].file_size:,} bytes from {len(self._packed):,}: "
                         "refused as a zip bomb."
@@ -127,11 +143,6 @@ class Source:
                 return archive.read(members[0])
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             raise ExtractError(f"the packed file cannot be unpacked ({error}). Fetch it again.") from None
-
-    def _bounded(self, raw: bytes) -> bytes:
-        if len(raw) > MOST_BYTES or len(raw) > max(_MOST_RATIO * len(self._packed), 1 << 20):
-            raise ExtractError(f"the file unpacks to over {len(raw):,} bytes: refused as a bomb.")
-        return raw
 
     @cached_property
     def first_lines(self) -> list[list[str]]:
@@ -144,13 +155,9 @@ class Source:
         except csv.Error:
             return []
 
-    def header_line(self, needed: Sequence[str]) -> int | None:
+    def header_line(self, needed: Sequence[str | Column]) -> int | None:
         """The 0-based record in which all ``needed`` headings stand, within the first few; None if none."""
-        wanted = {normalise(h) for h in needed}
-        for number, cells in enumerate(self.first_lines):
-            if wanted <= {normalise(c) for c in cells}:
-                return number
-        return None
+        return next((number for number, cells in enumerate(self.first_lines) if have_all(cells, needed)), None)
 
     def table(self, header: int, counts: Sequence[int] = ()) -> pl.DataFrame:
         """A text file's rows below its header: text cells, and ``source_row`` (1-based).
@@ -165,6 +172,10 @@ class Source:
         body = lines[header + 1] if len(lines) > header + 1 else b""
         if not body.strip():
             raise ExtractError(f"headings in row {header + 1} and no row follows. Fetch the file again.")
+        table = body.lstrip(b"\r\n")  # polars takes no blank line for the first
+        blank, body = body[: len(body) - len(table)].count(b"\n"), table
+        if (rows := body.count(b"\n")) > _MOST_ROWS:
+            raise ExtractError(f"the file has {rows:,} rows, and no extract has over {_MOST_ROWS:,}. Fetch it again.")
         frame = None
         for count_type in (pl.Int64, pl.String):
             schema = {f"column_{i + 1}": count_type if i in counts else pl.String for i in range(width)}
@@ -179,7 +190,7 @@ class Source:
                 self._ragged(header, width)
                 or "the file cannot be read as csv (a quotation mark may be missing). Fetch it again."
             )
-        frame = frame.with_row_index("source_row", offset=header + 2).with_columns(
+        frame = frame.with_row_index("source_row", offset=header + blank + 2).with_columns(
             pl.col("source_row").cast(pl.Int64),
             pl.col(pl.String).str.strip_chars().replace("", None),
         )
@@ -200,8 +211,7 @@ class Source:
 
     @cached_property
     def _workbook(self) -> fastexcel.ExcelReader:
-        if self.kind == "xlsx":
-            self._refuse_bomb()
+        (prove_xlsx if self.kind == "xlsx" else prove_xls)(self._bytes)
         try:
             return fastexcel.read_excel(self._bytes)
         except (KeyboardInterrupt, SystemExit):
@@ -211,12 +221,6 @@ class Source:
                 f"the workbook cannot be opened ({str(error).splitlines()[0][:160]}): it is damaged, "
                 "password-protected or not a workbook. Open it in Excel and save it again, or fetch it again."
             ) from None
-
-    def _refuse_bomb(self) -> None:
-        with zipfile.ZipFile(io.BytesIO(self._bytes)) as archive:
-            unpacked = sum(m.file_size for m in archive.infolist())
-        if unpacked > MOST_BYTES or unpacked > max(_MOST_RATIO * len(self._bytes), 1 << 26):
-            raise ExtractError(f"the workbook would unpack to {unpacked:,} bytes: refused as a zip bomb.")
 
     @cached_property
     def sheet_names(self) -> list[str]:
@@ -238,5 +242,7 @@ class Source:
                 raise ExtractError(
                     f"sheet {name!r} cannot be read ({str(error).splitlines()[0][:160]}). Fetch the file again."
                 ) from None
+            if any(column.str.contains("\0", literal=True).any() for column in loaded):
+                raise ExtractError(f"sheet {name!r} holds NUL bytes: the workbook is damaged. Fetch the file again.")
             cache[name, rows] = [[c if c is None else c.strip() or None for c in r] for r in loaded.rows()]
         return cache[name, rows]

@@ -489,7 +489,7 @@ def test_combined_workbook_refused(tmp_path: Path, spoil: Callable, words: list[
         ),
         (lambda r: changed(r, 39.5, 39.25), ["39.25", "half patients"]),
         (lambda r: changed(r, 39.5, "-39.5"), ["-39.5"]),
-        (lambda r: changed(r, 39.5, ""), ["no count"]),
+        (lambda r: changed(r, 39.5, ""), ["blank, expected a count"]),
         (lambda r: changed(r, r[1][0], "PERIOD: Q1"), ["month"]),
         (lambda r: without(r, lambda row: "ALL ENGLISH PROVIDERS" in row), ["ALL ENGLISH PROVIDERS", "cut off"]),
     ],

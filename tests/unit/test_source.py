@@ -50,6 +50,8 @@ def test_windows_text_is_decoded(tmp_path: Path) -> None:
 def test_row_numbers_count_from_the_top_and_skip_nothing(tmp_path: Path) -> None:
     table = source_of(tmp_path, b"title\na,b\n1,2\n\n,\n3,4\n").table(1)
     assert table["source_row"].to_list() == [3, 6]
+    table = source_of(tmp_path, b"a,b\r\n\r\n\r\n1,2\r\n").table(0)
+    assert table["source_row"].to_list() == [4]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_row_numbers_count_from_the_top_and_skip_nothing(tmp_path: Path) -> None
         (zipped(a=b"0" * 50_000_000), "bomb"),
         (gzip.compress(b"0" * 50_000_000), "bomb"),
         (b"PK\x03\x04 not really", "cannot be unpacked"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x01" * 600, "cannot be opened"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x01" * 600, "damaged"),
         (b"one,two,three\n1,2,3\n", "not recognised"),
     ],
 )

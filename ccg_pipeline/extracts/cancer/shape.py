@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from ccg_pipeline.extracts.contract import Column, Coverage, Extract, ExtractError, Schema, normalise
+from ccg_pipeline.extracts.contract import Column, Coverage, Extract, ExtractError, Schema, no_blanks, normalise
 
 name = "cancer"
 
@@ -32,7 +32,21 @@ schema: Schema = {
     "patients": pl.Float64,
     "patients_within": pl.Float64,
     "patients_after": pl.Float64,
-    "share_within": pl.Float64,
+}
+
+descriptions = {
+    "view": "whose figures: commissioner (CCG, later sub-ICB location), icb or provider",
+    "standard": "the standard, in our words (62_day_gp ...)",
+    "org_code": "ODS code of the organisation, or UNKNOWN; null for England's row",
+    "org_name": "name of the organisation, as the file has it",
+    "is_counted": "whether the row makes up the standard's figure; parts of it do not",
+    "stage": "care setting (to September 2023), treatment stage or referral route (after)",
+    "modality": "treatment modality, in extracts that have it",
+    "category": "cancer or treatment type",
+    "patients": "patients treated, seen or told (count, halves where two providers share one)",
+    "patients_within": "of these, within the standard's days (count)",
+    "patients_after": "of these, after the standard's days (count)",
+    "share_within": "printed share within the days, as a fraction",
 }
 
 # From this month the nine standards of old are three.
@@ -59,20 +73,24 @@ def extract(rows: pl.DataFrame, layout: str, edition: str = "unknown") -> Extrac
     )
 
 
+def _is_rounded(printed: pl.Expr, share: pl.Expr) -> pl.Expr:
+    """Whether a share is as printed: to nine decimals, or to those of a percentage with two decimals at most."""
+    off = (printed - share).abs()
+    as_printed = off < 1e-8
+    for decimals in (2, 3, 4):
+        steps = printed * 10**decimals
+        as_printed |= ((steps - steps.round()).abs() < 1e-6) & (off <= 0.5 / 10**decimals + 1e-9)
+    return as_printed
+
+
 def prove_rows(frame: pl.DataFrame, columns: tuple[Column, ...], where: str) -> None:
     """Each row has its three counts, in whole or half patients; they add; the share printed is theirs.
 
     A patient whom two providers treated counts a half to each. Raises `ExtractError` for the first row that differs.
     """
-    for column in columns:
-        if column.name not in COUNTS:
-            continue
-        absent = frame.filter(pl.col(column.name).is_null())
-        if absent.height:
-            raise ExtractError(
-                f"{where} row {absent['source_row'][0]}: no count in {column.headings[0]!r}, expected one in every "
-                "row. Fetch the file again."
-            )
+    counts = [c for c in columns if c.name in COUNTS]
+    no_blanks(frame, counts, where, "a count")
+    for column in counts:
         odd = frame.filter((pl.col(column.name) < 0) | (pl.col(column.name) * 2 % 1 != 0))
         if odd.height:
             raise ExtractError(
@@ -84,10 +102,9 @@ def prove_rows(frame: pl.DataFrame, columns: tuple[Column, ...], where: str) -> 
         (pl.col("patients") != pl.col("patients_within") + pl.col("patients_after"), "within and after do not add")
     ]
     if "share_within" in frame.columns:
-        # Printed to nine decimals or rounded to a whole per cent, as a fraction, and as a percentage in some copies.
-        share = pl.col("patients_within") / pl.col("patients")
-        printed = pl.col("share_within")
-        off = ((printed - share).abs() > 0.0051) & ((printed / 100 - share).abs() > 0.0051)
+        share, printed = pl.col("patients_within") / pl.col("patients"), pl.col("share_within")
+        # As a fraction, and as a percentage in some copies.
+        off = ~(_is_rounded(printed, share) | _is_rounded(printed / 100, share))
         rules.append(((pl.col("patients") > 0) & off, "the printed share is another"))
     for broken, meaning in rules:
         off_rows = frame.filter(broken)

@@ -57,7 +57,7 @@ def extract_of(
     published_on: date | None = None,
     caveats: Iterable[str] = (),
 ) -> Extract:
-    """The extract of a list that speaks of the day ``as_of``."""
+    """The extract of a list that speaks of the day ``as_of``; what a list says twice it says once."""
     month = as_of.replace(day=1)
     rows = pl.DataFrame(
         [{**asdict(s), "as_of": as_of, "period_start": month} for s in statements], schema=SCHEMA, orient="row"
@@ -65,7 +65,7 @@ def extract_of(
     return Extract(
         dataset="organisations",
         layout=layout,
-        rows=rows,
+        rows=rows.unique([c for c in SCHEMA if c != "source_row"], keep="first", maintain_order=True),
         coverage=(Coverage("reference", part, month),),
         published_on=published_on,
         caveats=tuple(caveats),

@@ -1,0 +1,203 @@
+"""Spoilt copies of published files: each gives the same rows as the whole file, or is refused with a reason.
+
+Never a crash, never a silently different number. Every kind of damage in `damage.KINDS` is done at random, from fixed
+seeds, to copies of the sample's files and, where they are, of the published ones; the count of each outcome is printed
+at the end of the test run. What a file gives no means to see is listed in `UNSEEN`, with the reason.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from multiprocessing import get_context
+from pathlib import Path
+
+import damage
+import pytest
+from conftest import NIGHT, land, opened
+from damage import Outcome
+
+from ccg_pipeline import extracts
+from ccg_pipeline.extracts.contract import Extract
+from ccg_pipeline.landing import loading
+from ccg_pipeline.settings import Settings
+
+# Damage that a layout gives no means to see, by the start of its name: nothing in the file says otherwise.
+UNSEEN: dict[tuple[str, str], str] = {
+    ("hes_mar_csv", "changed digit"): "counts are rounded: only a total and its two parts are held together",
+    ("hes_mar_csv", "changed total"): "a file with few regions is a part, and does not add to its England",
+    ("hes_mar_csv", "text in a number"): "'*' is the publisher's own mark of a suppressed count",
+    ("hes_mar_csv", "swapped headings"): "two counts that no total holds together",
+    ("hes_mar_csv", "deleted row"): "organisations do not add to England exactly",
+    ("hes_mar_csv", "cut at a row's end"): "as a deleted row, where it is the last",
+    ("ae_", "swapped headings"): "two counts that each add to their own total",
+    ("rtt_full", "cut at a row's end"): "after the total of a group, within the last region",
+    ("dtoc_provider_extract", "deleted row"): "there is no total",
+    ("dtoc_provider_extract", "cut at a row's end"): "there is no total",
+}
+# What must hold in every layout.
+ALWAYS = (
+    *("cut anywhere", "shuffled columns", "duplicated column", "renamed heading", "merged headings", "negative count"),
+    *("other encoding", "decoded wrongly", "NUL bytes", "byte-order marks", "blank rows", "duplicated rows", "no rows"),
+)
+
+
+def spoilt(files: Mapping[Path, Mapping[str, int]], folder: Path) -> list[Outcome]:
+    """What became of the copies of every file, spoilt so many times in each kind of damage."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        runs = [pool.submit(damage.spoil, path, folder, dict(times), path.name) for path, times in files.items()]
+        outcomes = [outcome for run in runs for outcome in run.result()]
+    return [_marked(o) if o.result == "different" else o for o in outcomes]
+
+
+def _marked(outcome: Outcome) -> Outcome:
+    listed = any(outcome.layout.startswith(layout) and outcome.kind == kind for layout, kind in UNSEEN)
+    return replace(outcome, result="unseen") if listed else outcome
+
+
+def table(outcomes: Iterable[Outcome], title: str) -> list[str]:
+    """Counts of outcomes by damage and dataset, as lines."""
+    outcomes = list(outcomes)
+    datasets = sorted({o.dataset for o in outcomes})
+    results = ("same", "refused", "unseen", "different", "stopped")
+    lines = [
+        f"{title}: {len(outcomes):,} spoilt files: same / refused / unseen (nothing in the file tells)",
+        f"  {'':20}" + "".join(f"{d[:12]:>14}" for d in datasets) + f"{'all':>16}",
+    ]
+    for kind in dict.fromkeys(o.kind for o in outcomes):
+        cells = []
+        for dataset in (*datasets, None):
+            of = [o.result for o in outcomes if o.kind == kind and dataset in (o.dataset, None)]
+            cells.append(" / ".join(str(of.count(r)) for r in results[:3]) if of else "")
+        lines.append(f"  {kind:20}" + "".join(f"{c:>14}" for c in cells[:-1]) + f"{cells[-1]:>16}")
+    return [*lines, "  in all: " + ", ".join(f"{r} {sum(o.result == r for o in outcomes):,}" for r in results)]
+
+
+def held(outcomes: list[Outcome], title: str) -> None:
+    """Prints the counts, and fails where a copy was loaded with other rows or stopped the reader."""
+    damage.SUMMARY.extend(table(outcomes, title))
+    assert [o for o in outcomes if o.result in ("different", "stopped")] == []
+    assert [o for o in outcomes if o.kind in ALWAYS and o.result not in ("same", "refused")] == []
+
+
+def times(count: int, leave_out: Iterable[str] = ()) -> dict[str, int]:
+    return {kind: count for kind in damage.KINDS if kind not in leave_out}
+
+
+def test_spoilt_copies_of_the_sample(sample_raw: Path, tmp_path: Path) -> None:
+    files = [
+        *("ae/Monthly-AE-May-2019.csv", "cancer/MAY-2019-*", "dtoc/MSitDT-MAY-2019-*", "rtt/20190531-*"),
+        *("rtt/20181130-*", "rtt/20190228-*", "activity/HES MAR 2018-19 M13.csv", "activity/HES MAR 2019-20 M02.csv"),
+        "local_returns/*",
+    ]
+    paths = [path for pattern in files for path in sample_raw.glob(pattern)]
+    assert len(paths) == len(files)
+    outcomes = spoilt({path: times(6) for path in paths}, tmp_path)
+    held(outcomes, "The sample")
+    assert len(outcomes) > 1_000
+
+
+# Every layout of the published files, small ones first; how often each damage is done to a file of that size.
+PUBLISHED = {
+    6: (
+        *("ae/Monthly-AE-May-2019*", "ae/April-2020*", "ae/Monthly-AE-April-2025*", "ae/Monthly-AE-September-2024*"),
+        *("cancer/provider/201506-11*", "cancer/provider/201506-5*", "cancer/provider/201707-9*"),
+        *("cancelled_operations/Q2*", "cancelled_operations/QMCO*", "beds/Beds*"),
+        *("dtoc/local_authority/April_11*", "dtoc/local_authority/April_17*", "activity/MAR*"),
+    ),
+    2: (
+        *("cancer/commissioner/JANUARY-2016*", "cancer/commissioner/MAY-2019*", "cancer/commissioner/APRIL-2020*"),
+        *("cancer/commissioner/APRIL-2021*", "cancer/commissioner/nhs*2022*", "beds/derived*"),
+        *("diagnostics/*March*", "activity/HES*", "dtoc/local_authority/May_19*", "dtoc/DTOC*"),
+    ),
+    1: (
+        *("cancer/commissioner/nhs*2024*", "cancer/provider/*ICB-Sub*", "cancer/provider/*Oct-2023*"),
+        *("dtoc/provider/*MAY-2019*", "rtt/dh_117441*", "rtt/Incomplete*May15*"),
+    ),
+}
+# Too large to be written anew dozens of times, or without figures: spoilt in their bytes alone.
+IN_BYTES = (
+    *("rtt/2026*", "rtt/Admitted*Dec24*", "rtt/NonAdmitted*", "cancer/provider/*2020-21*", "diagnostics/*Sep*"),
+    *("organisations/eccg*", "organisations/etr*", "organisations/stp*", "organisations/sub*"),
+)
+
+
+def test_spoilt_copies_of_the_published_files(shared: Path, tmp_path: Path) -> None:
+    in_bytes = {"cut anywhere": 4, "NUL bytes": 4, "flipped bytes": 2}
+    files = {
+        path: times(count)
+        for count, patterns in PUBLISHED.items()
+        for pattern in patterns
+        for path in (shared / "data").glob(pattern)
+    } | {path: in_bytes for pattern in IN_BYTES for path in (shared / "data").glob(pattern)}
+    assert len(files) == sum(map(len, PUBLISHED.values())) + len(IN_BYTES)
+    outcomes = spoilt(files, tmp_path)
+    held(outcomes, "Published files")
+    assert len(outcomes) > 1_000
+
+
+def test_files_that_are_no_extract(sample_raw: Path, tmp_path: Path) -> None:
+    """Nothing of them is loaded, none takes long, however large it says it is."""
+    text = next(sample_raw.glob("ae/*May-2019*")).read_bytes()
+    book = damage.Subject(next(sample_raw.glob("cancer/MAY-2019*")))
+    outcomes = []
+    for kind, content in damage.no_extracts(text, damage.workbook(book.sheets)):
+        path = tmp_path / "dropped.xlsx"
+        path.write_bytes(content)
+        started = time.process_time()
+        outcomes.append(Outcome(path.name, "none", "", kind, *damage.judge(path, None)))
+        assert time.process_time() - started < 10, outcomes[-1]
+    damage.SUMMARY.extend(table(outcomes, "Files that are no extract"))
+    assert {o.result for o in outcomes} == {"refused"}, outcomes
+
+
+def test_files_still_being_copied(sample_raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not yet whole is recognised or not, never loaded, and on the next night loaded as if it had been."""
+    rng, outcomes = random.Random("copied"), []
+    for pattern in ("ae/*May-2019*", "activity/*2018-19*", "rtt/20181130-*", "cancer/MAY-2019*", "dtoc/*MAY-2019*"):
+        (whole,) = sample_raw.glob(pattern)
+        content, rows = whole.read_bytes(), loading.read_extract(whole, whole.name).rows.height
+        for number, grows_while_read in enumerate((False, False, True)):
+            settings = Settings(tmp_path / whole.stem / f"raw{number}", tmp_path / whole.stem / f"home{number}")
+            settings.raw.mkdir(parents=True)
+            copy = settings.raw / "copy"
+            with monkeypatch.context() as patch:
+                if grows_while_read:
+                    copy.write_bytes(content)
+                    patch.setattr(loading, "read_extract", _and_then(copy, content + content))
+                    land(settings)
+                else:
+                    copy.write_bytes(content[: rng.randrange(1, len(content))])
+                    loading.receive(settings, NIGHT, lambda _: None)
+                    copy.write_bytes(content)
+                    for dataset in extracts.DATASETS:
+                        loading.load(settings, dataset, lambda _: None)
+            ((outcome, reason),) = _registered(settings)
+            assert outcome in ("quarantined", "waiting")
+            outcomes.append(Outcome(whole.name, whole.parent.name, "", "still being copied", "refused", reason))
+            copy.write_bytes(content)
+            land(settings, NIGHT + timedelta(days=1))
+            assert _registered(settings) == [("loaded", str(rows))]
+    damage.SUMMARY.extend(table(outcomes, "Files still being copied"))
+
+
+def _and_then(path: Path, content: bytes) -> Callable[[Path, str], Extract]:
+    """The reader, and the file is another when it has read it."""
+    read = loading.read_extract
+
+    def reads(copy: Path, name: str) -> Extract:
+        extract = read(copy, name)
+        path.write_bytes(content)
+        return extract
+
+    return reads
+
+
+def _registered(settings: Settings) -> list[tuple]:
+    """Outcome of each file, with its rows or why there are none."""
+    with opened(settings.warehouse) as con:
+        return con.execute("SELECT outcome, coalesce(reason, row_count::VARCHAR) FROM raw.extracts").fetchall()
