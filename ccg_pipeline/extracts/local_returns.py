@@ -29,7 +29,7 @@ from ccg_pipeline.extracts.contract import (
 )
 from ccg_pipeline.extracts.periods import last_day, month_end, parse_day, parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import find_header, read_delimited, read_table
+from ccg_pipeline.extracts.spreadsheet import find_header, prove_last_line, read_delimited, read_table
 
 name = "local_returns"
 
@@ -137,11 +137,7 @@ def read(source: Source) -> Extract:
     a status that excludes one, neither figure nor reason, a key that stands twice, and a last line without its end.
     """
     if source.is_text:
-        if not source.content.endswith((b"\n", b"\r")):
-            raise ExtractError(
-                "the last line does not end with a line break: the return may be cut off in its last row. Look at that "
-                "row, and save the return again."
-            )
+        prove_last_line(source)
         header = next(
             number for number, row in enumerate(source.first_lines) if all(_has(row, heading) for heading in _NEEDED)
         )
