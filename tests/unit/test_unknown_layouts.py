@@ -275,6 +275,19 @@ def test_layout_of_no_file_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFi
     assert layout(tmp_path, capsys)[0] == 2
 
 
+def test_check_looks_at_whole_folders(ae: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be data is passed over; a file that would be quarantined is told by the exit code."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.csv").write_bytes(ae.read_bytes())
+    (tmp_path / "a" / "notes.md").write_text("notes")
+    assert cli.run(["check", str(tmp_path)]) == 0
+    (tmp_path / "2.csv").write_text("nothing known")
+    assert cli.run(["check", str(tmp_path)]) == 3
+    out = capsys.readouterr().out
+    assert "layout ae_to_2020_03" in out and "2.csv: would be quarantined" in out and "notes.md" not in out
+    assert cli.run(["check", str(tmp_path / "none.csv")]) == 2
+
+
 def test_the_header_row_has_most_texts_above_numbers() -> None:
     cells = [
         ["Title", None, None, None],
