@@ -42,8 +42,13 @@ COLUMNS = (*_IDENTITY, *MEASURES)
 # Counts below England are rounded to 5: a total and the sum of its two parts differ by at most as much.
 _ROUNDED_TO = 5
 _LARGEST_HIDDEN = 7
-_FEWEST_REGIONS = 4
-_SHARE_UNKNOWN = 0.02  # of England's patients, those whose CCG or provider has no row
+# How many rows of a kind England has at least, and the share of its patients who are in none of them.
+_OF_ENGLAND = {
+    "commissioner_region": (4, 0.0),
+    "provider_region": (4, 0.0),
+    "commissioner": (50, 0.02),
+    "provider": (50, 0.02),
+}
 _BREAKDOWNS = {
     "National": "england",
     "Region of CCG": "commissioner_region",
@@ -111,7 +116,7 @@ def read(source: Source) -> Extract:
     _counted_or_suppressed(frame)
     _every_month_whole(frame)
     _parts_of_totals(frame)
-    _regions_add_up(frame)
+    _adds_up_nearly(frame)
     goes_to_the_end(frame, "period_start", _ORG_CODE, "the file", among=["breakdown"])
     rows = frame.select(pl.col(c).cast(t) for c, t in schema.items())
     coverage = tuple(
@@ -173,36 +178,33 @@ def _every_month_whole(frame: pl.DataFrame) -> None:
             )
 
 
-def _regions_add_up(frame: pl.DataFrame) -> None:
-    """The regions of a month add to England within their rounding, and its organisations to nearly all of England.
+def _adds_up_nearly(frame: pl.DataFrame) -> None:
+    """England is the sum of its regions within their rounding, and nearly that of its organisations.
 
-    Not in a file with fewer regions than England has ever had, which is a part of the publication.
+    Of a file with fewer rows of a kind than England has, which is a part of the publication, nothing is asked.
     """
     names = [c.name for c in MEASURES]
     england = frame.filter(pl.col("breakdown") == "england").select("period_start", "source_row", *names)
-    summed = frame.group_by("period_start", "breakdown").agg(
-        pl.len().alias("found"), pl.col("suppressed_measures").list.len().sum().alias("hidden"), pl.col(names).sum()
-    )
-    for breakdown, regions in (("commissioner", "commissioner_region"), ("provider", "provider_region")):
-        of_regions = summed.filter((pl.col("breakdown") == regions) & (pl.col("found") >= _FEWEST_REGIONS))
-        for kind, unknown in ((regions, 0.0), (breakdown, _SHARE_UNKNOWN)):
-            months = (
-                england.join(summed.filter(pl.col("breakdown") == kind), on="period_start", suffix="_of_parts")
-                .join(of_regions.select("period_start"), on="period_start", how="semi")
-                .sort("period_start")
-            )
-            for column in MEASURES:
-                whole, parts = pl.col(column.name), pl.col(f"{column.name}_of_parts")
-                allowed = pl.col("found") * _ROUNDED_TO / 2 + pl.col("hidden") * _LARGEST_HIDDEN + whole * unknown
-                off = months.filter((whole - parts).abs() > allowed)
-                if off.height:
-                    first = off.row(0, named=True)
-                    raise ExtractError(
-                        f"row {first['source_row']}: England gives {first[column.name]} for {column.headings[0]!r} in "
-                        f"{first['period_start']:%B %Y}, the {first['found']} rows of {kind} add to "
-                        f"{first[f'{column.name}_of_parts']}. More than rounding: fetch the file again or ask the "
-                        "publisher."
-                    )
+    for kind, (fewest, unknown) in _OF_ENGLAND.items():
+        parts = (
+            frame.filter(pl.col("breakdown") == kind)
+            .group_by("period_start")
+            .agg(pl.len().alias("found"), pl.col(names).sum(), pl.col(names).null_count().name.suffix("_hidden"))
+            .filter(pl.col("found") >= fewest)
+        )
+        months = england.join(parts, on="period_start", suffix="_of_parts").sort("period_start")
+        for column in MEASURES:
+            whole, added = pl.col(column.name), pl.col(f"{column.name}_of_parts")
+            hidden = pl.col(f"{column.name}_hidden") * _LARGEST_HIDDEN
+            off = months.filter((whole - added).abs() > pl.col("found") * _ROUNDED_TO / 2 + hidden + whole * unknown)
+            if off.height:
+                first = off.row(0, named=True)
+                raise ExtractError(
+                    f"row {first['source_row']}: England gives {first[column.name]} for {column.headings[0]!r} in "
+                    f"{first['period_start']:%B %Y}, the {first['found']} rows of {kind} add to "
+                    f"{first[f'{column.name}_of_parts']}: more than rounding, the file is cut off or contradicts "
+                    "itself. Fetch it again or ask the publisher."
+                )
 
 
 def _parts_of_totals(frame: pl.DataFrame) -> None:

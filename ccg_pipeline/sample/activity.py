@@ -2,13 +2,14 @@
 
 Every count is made up. No source prints activity for these months; sizes are plausible and nothing else. As in
 the published files, counts below the national row are rounded to 5 and those of 1 to 7 suppressed as ``*``, so
-parts and levels do not add up.
+that the regions of England add to it within their rounding; of its CCGs and providers only a few are here.
 """
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from ccg_pipeline.sample.figures import REORGANISATION, SAMPLE_MONTHS, read_table, varied
+from ccg_pipeline.sample.figures import REORGANISATION, SAMPLE_MONTHS, apportion, read_table, varied
 from ccg_pipeline.sample.files import Row, csv_bytes, write_plain
 
 ID_HEADINGS = (
@@ -21,6 +22,7 @@ ID_HEADINGS = (
     "Region Code",
     "Region Name",
 )
+Parts = list[dict[str, int]]  # counts of each specialty group, by part
 SPECIALTY_GROUPS = ("Specific acute specialties", "All specialties")
 
 # Month 13 is the final edition of a year; a year still running is published up to its latest month.
@@ -55,34 +57,44 @@ def _rows(year: str, reporting_period: int, periods: list[date]) -> list[Row]:
         dates = "from_2019_04" if period >= REORGANISATION else "to_2019_03"
         for org in read_table("activity_counts"):
             region = regions[org["region"]]
-            rows.append(
-                (
-                    year,
-                    str(reporting_period),
-                    f"{period:%b %Y}",
-                    org["breakdown"],
-                    org["org_code"],
-                    org["org_name"],
-                    region[f"code_{dates}"],
-                    region[f"name_{dates}"],
-                    *_counts(org, measures, period),
-                )
-            )
+            of_month = (year, str(reporting_period), f"{period:%b %Y}")
+            named = (org["breakdown"], org["org_code"], org["org_name"])
+            parts = _parts(org, measures, period)
+            placed = (region[f"code_{dates}"], region[f"name_{dates}"])
+            rows.append((*of_month, *named, *placed, *_counts(parts, measures, org["breakdown"])))
+            if org["breakdown"] == "National":
+                for breakdown, code, name, shared_out in _of_regions(parts, dates):
+                    counts = _counts(shared_out, measures, breakdown)
+                    rows.append((*of_month, breakdown, "-", "-", code, name, *counts))
     return rows
 
 
-def _counts(org: dict[str, str], measures: list[dict[str, str]], period: date) -> list[str]:
-    """The ten measures of each specialty group."""
+def _of_regions(parts: Parts, dates: str) -> Iterator[tuple[str, str, str, Parts]]:
+    """England's parts shared out over the regions of the date: breakdown, code, name and parts of each."""
+    for breakdown, weight in (("Region of CCG", "of_commissioners"), ("Region of Provider", "of_providers")):
+        regions = [r for r in read_table("activity_regions") if r["dates"] == dates and int(r[weight])]
+        weights = [int(r[weight]) for r in regions]
+        shares = [{part: apportion(count, weights) for part, count in group.items()} for group in parts]
+        for i, region in enumerate(regions):
+            yield breakdown, region["code"], region["name"], [{p: s[i] for p, s in group.items()} for group in shares]
+
+
+def _parts(org: dict[str, str], measures: list[dict[str, str]], period: date) -> Parts:
+    """The counts from which measures are added up, of the specific acute specialties and of all."""
     per_thousand = {m["parts"]: int(m["all_specialties_per_1000"] or 0) for m in measures}
     specific = {
         part: varied(int(org[part]), period, org["breakdown"], org["org_code"], org["region"], part)
         for part, factor in per_thousand.items()
         if factor
     }
-    every = {part: count * per_thousand[part] // 1000 for part, count in specific.items()}
+    return [specific, {part: count * per_thousand[part] // 1000 for part, count in specific.items()}]
+
+
+def _counts(parts: Parts, measures: list[dict[str, str]], breakdown: str) -> list[str]:
+    """The ten measures of each specialty group."""
     return [
-        _published(sum(counts[part] for part in measure["parts"].split("|")), org["breakdown"])
-        for counts in (specific, every)
+        _published(sum(counts[part] for part in measure["parts"].split("|")), breakdown)
+        for counts in parts
         for measure in measures
     ]
 
