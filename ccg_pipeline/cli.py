@@ -41,6 +41,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return options.command(options)
     except UnusableError as error:
         return _usage(str(error))
+    except getattr(sys.modules.get("ccg_pipeline.extracts.headings"), "HeadingsError", ()) as error:
+        # The map is read while the readers are imported, so that there is nothing to import the error from.
+        print(f"ccg: the map of headings: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

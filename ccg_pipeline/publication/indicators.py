@@ -80,7 +80,7 @@ ORDER BY m.indicator_id, m.org_code, m.org_level, m.period_start, m.period_end, 
 
 
 def as_published(con: duckdb.DuckDBPyConnection, selection: Selection) -> Selection:
-    """The selection with its names written as they are published. Raises `UnknownNameError`, with names that are near."""
+    """The selection with its names as they are published. Raises `UnknownNameError`, with names that are near."""
     return Selection(
         _published_name(con, selection.org_code, "dim_organisations", "org_code", "organisation"),
         selection.period,

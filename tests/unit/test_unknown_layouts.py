@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -268,6 +269,14 @@ def test_layout_of_what_cannot_be_read_says_so(
     assert code == 3
     assert words in out
     assert layout(path, capsys, "--format", "csv")[0] == 3
+
+
+def test_headings_of_any_length_are_compared_in_no_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "1.csv"
+    path.write_text("Period,Org Code," + "1" * 100_000 + "x," + ",".join(f"c{i}" for i in range(20_000)) + "\n1,2\n")
+    started = time.perf_counter()
+    assert layout(path, capsys)[0] == 3
+    assert time.perf_counter() - started < 20
 
 
 def test_layout_of_no_file_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
