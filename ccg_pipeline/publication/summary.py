@@ -15,7 +15,7 @@ STATUSES = ("loaded", "superseded", "duplicate", "quarantined")
 @dataclass(frozen=True)
 class Summary:
     """Counts of one publication. ``files`` is by dataset (``not recognised`` for none), then by status;
-    ``breaches`` is by standard: all months, and the latest month that the standard was judged in; ``restatements``
+    ``breaches`` is by standard, the local ones together: all months, and the latest that the standard was judged in; ``restatements``
     counts values that a later edition changed and breaches that ``appeared`` or ``vanished`` with it; ``corrections``
     those ``applied`` and ``not_applied``; ``queries`` counts the questions to the analyst by severity.
     """
@@ -53,10 +53,15 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
             WITH judged AS (
                 SELECT standard_id, max(period_start) AS month FROM marts.fct_standard_comparisons
                 WHERE is_met IS NOT NULL AND period_type <> 'ytd' GROUP BY 1
-            )
-            SELECT standard_id, count(b.indicator_id), strftime(month, '%Y-%m'),
+            ),
+            local_standards AS (SELECT standard_id FROM marts.dim_standards WHERE scope = 'local')
+            SELECT
+                CASE WHEN standard_id IN (FROM local_standards) THEN 'local standards' ELSE standard_id END AS standard,
+                count(b.indicator_id),
+                CASE WHEN count(DISTINCT month) = 1 THEN strftime(min(month), '%Y-%m') ELSE 'the latest of each' END,
                 count(b.indicator_id) FILTER (WHERE b.period_start = month)
-            FROM judged LEFT JOIN marts.fct_breaches b USING (standard_id) GROUP BY standard_id, month ORDER BY 1
+            FROM judged LEFT JOIN marts.fct_breaches b USING (standard_id) GROUP BY standard
+            ORDER BY standard = 'local standards', standard
             """
         ).fetchall()
     }
