@@ -146,8 +146,8 @@ def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, rows: pl.DataFrame, scratch: Path) -> None:
     """Replace the rows of an extract. Goes through Parquet: handing a wide frame over in memory is slower."""
     scratch.mkdir(parents=True, exist_ok=True)
-    # A path of its own each time: DuckDB keeps what it read of a file by its path, and of two files of one length written
-    # within a second it may give parts of the first for the second.
+    # A path of its own each time: DuckDB keeps what it read of a file by its path, and may give parts of one file for
+    # another of the same length that took its place within a second.
     parquet = scratch / f"{uuid.uuid4().hex}.parquet"
     rows.write_parquet(parquet)
     try:
