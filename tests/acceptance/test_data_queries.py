@@ -21,7 +21,7 @@ ODDITIES = [
     ("repeated_block", "DTOC_DAYS_HV", "RY4", "2019-03-01", "total 352"),
     ("repeated_block", "HUC_OOH_OUTCOMES", "HUCOOH", "2018-08-01", "through advice only 31.7"),
     # Percentages that are counts.
-    ("percentage_holds_counts", "HUC_111H_AE", "HUC111", "2018-03-01", "14 of them above 100"),
+    ("percentage_holds_counts", "HUC_111H_AE", "HUC111", "2018-03-01", "periods: 15, above 100: 14"),
     # Dementia 52.2 between 68.8 and 69.6.
     ("one_off_value", "MH05_DEMENTIA_DIAGNOSIS", "06N", "2018-12-01", "65.6 to 70"),
     # A full year that is about one of its quarters.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,11 @@ def test_questions_are_shown_by_organisation_and_severity(
     told = capsys.readouterr().out
     assert "days both are responsible for: about 183 from November 2018 on, about 12 before." in told
     assert cli.run(["queries", "--severity", "high", "--format", "json", "--home", str(sample_home)]) == 0
-    assert capsys.readouterr().out == "[]\n"
+    (question,) = json.loads(capsys.readouterr().out)
+    assert (question["finding"], question["org_code"]) == ("percentage_holds_counts", "HUC111")
+    assert question["is_value_wrong"] is True
+    assert cli.run(["queries", "--finding", "repeated_block", "--home", str(sample_home)]) == 0
+    assert "no questions stand" in capsys.readouterr().err
     assert cli.run(["queries", "--org", "NOBODY", "--home", str(sample_home)]) == 2
     assert cli.run(["status", "--home", str(sample_home)]) == 0
     assert "Questions to the analyst: " in capsys.readouterr().out

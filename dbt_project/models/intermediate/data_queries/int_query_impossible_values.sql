@@ -81,8 +81,8 @@ impossible as (
         || case when highest > lowest then ' to ' || {{ figure_in_words('highest') }} else '' end
         || '. Are they ' || case when unit = 'percent' then 'counts' else coalesce(stated_units, 'another unit') end
         || '? Ask for what the heading says; none of them is used.' as question,
-        faults || ' periods'
-        || case when unit = 'percent' then ', ' || above_100 || ' of them above 100' else '' end
+        'periods: ' || faults
+        || case when unit = 'percent' then ', above 100: ' || above_100 else '' end
         || coalesce('; the return says ' || stated_units, '') as evidence
     from other_kinds
 
