@@ -67,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
     check.set_defaults(command=_check)
 
+    layout = commands.add_parser(
+        "layout", help="the layout of a file and its headings, or a draft of the map for a new one"
+    )
+    layout.add_argument("file", type=Path, metavar="FILE")
+    layout.add_argument("--format", default="text", choices=("text", "csv"))
+    layout.set_defaults(command=_layout)
+
     indicators = commands.add_parser("indicators", help="indicator values beside their standards")
     indicators.add_argument("--org", metavar="CODE", help="organisation, such as 06N, RWG, QM7 or ENG")
     indicators.add_argument("--period", type=_month, metavar="YYYY-MM", help="month (else each one's latest)")
@@ -76,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     indicators.add_argument("--out", type=Path, metavar="FILE", help="write to a file (needed for xlsx)")
     indicators.add_argument("--as-known-at", type=_moment, metavar="DATE", help="as it could be said on that day")
     indicators.set_defaults(command=_indicators)
+
+    queries = commands.add_parser("queries", help="questions about figures that may not be what they say")
+    queries.add_argument("--org", metavar="CODE", help="organisation, such as 06N, RWG, QM7 or ENG")
+    queries.add_argument("--severity", choices=("high", "medium", "low"))
+    queries.add_argument("--finding", metavar="KIND", help="such as repeated_block")
+    queries.add_argument("--format", default="text", choices=("text", "csv", "json"))
+    queries.set_defaults(command=_queries)
 
     template = commands.add_parser("template", help="write the template of local returns, to fill in and drop")
     template.add_argument(
@@ -91,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
 
-    for command in (nightly, status, indicators, ui):
+    for command in (nightly, status, indicators, queries, ui):
         command.add_argument("--home", metavar="DIR", help="home folder (else $CCG_HOME, else ./var)")
     return parser
 
@@ -210,6 +224,17 @@ def _check(options: argparse.Namespace) -> int:
     return 3 if refused else 0
 
 
+def _layout(options: argparse.Namespace) -> int:
+    from ccg_pipeline.extracts import drafts
+    from ccg_pipeline.extracts.source import Source
+
+    if not options.file.exists() or options.file.is_dir():
+        return _usage(f"no such file: {options.file}")
+    drafted = drafts.draft(Source(options.file, options.file.name))
+    print(drafts.as_csv(drafted) if options.format == "csv" else drafts.in_words(str(options.file), drafted), end="")
+    return 0 if drafted.is_known else 3
+
+
 def _indicators(options: argparse.Namespace) -> int:
     from ccg_pipeline.publication import indicators
 
@@ -244,6 +269,25 @@ def _indicators(options: argparse.Namespace) -> int:
             raise UnusableError(f"{options.out} cannot be written: {error}") from None
     elif rows or options.format != "table":
         print(indicators.render(rows, options.format), end="")
+    return 0
+
+
+def _queries(options: argparse.Namespace) -> int:
+    from ccg_pipeline.publication import indicators, queries
+
+    settings = Settings.from_environment(None, options.home)
+    if not settings.published.exists():
+        print(f"nothing is published in {settings.home} yet: run ccg nightly first", file=sys.stderr)
+        return 1
+    with _published(settings) as con:
+        try:
+            rows = queries.select(con, options.org, options.severity, options.finding)
+        except indicators.UnknownNameError as error:
+            return _usage(str(error))
+    if not rows:
+        print("no questions stand for that selection", file=sys.stderr)
+    if rows or options.format != "text":
+        print(queries.render(rows, options.format), end="")
     return 0
 
 

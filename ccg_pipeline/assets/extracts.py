@@ -10,7 +10,6 @@ import polars as pl
 from ccg_pipeline import extracts, warehouse
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Installation, progress
-from ccg_pipeline.extracts.contract import Column
 from ccg_pipeline.landing import loading
 
 GROUP = "landing"
@@ -106,23 +105,16 @@ def _dataset_asset(name: str) -> dg.AssetsDefinition:
     return rows_of_dataset
 
 
-def _column_schema(dataset: str) -> dg.TableSchema:
-    module: Any = extracts.DATASETS[dataset]
-    published = {
-        column.name: column
-        for group in vars(module).values()
-        if isinstance(group, tuple)
-        for column in group
-        if isinstance(column, Column)
-    }
-    columns = [dg.TableColumn("extract_id", "string", description=_COMMON_COLUMNS["extract_id"])]
-    for name, kind in module.schema.items():
-        column = published.get(name)
-        description = _COMMON_COLUMNS.get(name) or (
-            f"published as {column.headings[0]!r}" + (" (count)" if column.kind == "count" else "") if column else None
-        )
-        columns.append(dg.TableColumn(name, _type_name(kind), description=description))
-    return dg.TableSchema(columns=columns)
+def _column_schema(name: str) -> dg.TableSchema:
+    dataset = extracts.DATASETS[name]
+    descriptions = {**_COMMON_COLUMNS, **dataset.descriptions}
+    columns = {"extract_id": pl.String, **dataset.schema}
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(column, _type_name(kind), description=descriptions.get(column))
+            for column, kind in columns.items()
+        ]
+    )
 
 
 def _type_name(kind: Any) -> str:

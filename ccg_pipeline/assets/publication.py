@@ -21,6 +21,7 @@ _MARTS = (
     "fct_breaches",
     "fct_restatements",
     "fct_corrections",
+    "fct_data_queries",
 )
 
 

@@ -1,8 +1,8 @@
 """What a file IS: one module a dataset says how to recognise it, its layouts over the years, its contract.
 
 Belongs here: reading a published file into typed rows, and refusing it with words where it breaks its
-contract. A new dataset is one module with ``name``, ``schema``, ``recognise`` and ``read`` (`contract.Dataset`)
-and its place in `DATASETS`. Does not belong here: Dagster, DuckDB, the landing folder, and every rule about
+contract. A new dataset is one module with what `contract.Dataset` says, and its place in
+`DATASETS`. Does not belong here: Dagster, DuckDB, the landing folder, and every rule about
 what counts towards an indicator.
 """
 
@@ -21,7 +21,8 @@ from ccg_pipeline.extracts import (
     organisations,
     rtt,
 )
-from ccg_pipeline.extracts.contract import Dataset, ExtractError
+from ccg_pipeline.extracts.contract import Dataset, Extract, ExtractError, UnknownLayoutError
+from ccg_pipeline.extracts.layouts import Comparison, nearest, separator_of
 from ccg_pipeline.extracts.source import Source
 
 DATASETS: dict[str, Dataset] = {
@@ -43,7 +44,7 @@ DATASETS: dict[str, Dataset] = {
 
 
 def recognise(source: Source) -> Dataset:
-    """The dataset whose content this is. Raises `ExtractError` that says what was seen instead."""
+    """The dataset whose content this is. Raises `ExtractError` that says what was seen, and the nearest layout."""
     if source.kind == "empty":
         raise ExtractError("the file is empty. Fetch it again.")
     if source.kind == "binary":
@@ -51,23 +52,47 @@ def recognise(source: Source) -> Dataset:
     scores = {d.name: d.recognise(source) for d in DATASETS.values()}
     best = max(scores, key=lambda name: scores[name])
     if scores[best] == 0:
-        raise ExtractError(
-            f"not recognised as any of {', '.join(DATASETS)}: {_seen(source)}. Check that it is as published; "
-            "a dataset or layout that is not known yet is added in ccg_pipeline/extracts."
+        raise UnknownLayoutError(
+            f"not recognised as any of {', '.join(DATASETS)}: {_seen(source)}.{_nearest_in_words(source)} Check that "
+            "it is as published; `ccg layout` drafts the map of a layout that is not known yet."
         )
     if scores[best] < 1:
-        raise ExtractError(
-            f"looks like {best}, in a layout that is not known: {_seen(source)}. Check that it is as published; "
-            "a new layout is added in ccg_pipeline/extracts."
+        raise UnknownLayoutError(
+            f"looks like {best}, in a layout that is not known: {_seen(source)}.{_nearest_in_words(source, best)} "
+            "Check that it is as published; `ccg layout` drafts the map of a new layout."
         )
     return DATASETS[best]
+
+
+def read(source: Source) -> Extract:
+    """The file, recognised and read. Raises `ExtractError`, for an unknown layout with the nearest one."""
+    dataset = recognise(source)
+    try:
+        return dataset.read(source)
+    except UnknownLayoutError as error:
+        raise UnknownLayoutError(f"{error}{_nearest_in_words(source, dataset.name)}") from None
+
+
+def nearest_layout(source: Source, dataset: str | None = None) -> Comparison | None:
+    """The layout of any dataset, or of one, that is nearest to the file; None where none has anything in common."""
+    known = [(d.name, layout) for d in DATASETS.values() if dataset in (None, d.name) for layout in d.layouts]
+    return nearest(source, known)
+
+
+def _nearest_in_words(source: Source, dataset: str | None = None) -> str:
+    try:
+        found = nearest_layout(source, dataset)
+    except ExtractError:
+        return ""
+    return f" {found.in_words()}" if found else ""
 
 
 def _seen(source: Source) -> str:
     """What a person would look at first: sheets of a workbook, or the first line with several cells."""
     if source.is_workbook:
-        return f"a workbook with the sheets {', '.join(source.sheet_names)}"[:300]
+        return f"a workbook with the sheets {', '.join(source.sheet_names)}"[:200]
     for cells in source.first_lines:
         if len([c for c in cells if c.strip()]) > 1:
-            return f"its first row reads {', '.join(c.strip() for c in cells if c.strip())}"[:300]
-    return "no row of separate cells in its first lines"
+            return f"its first row reads {', '.join(c.strip() for c in cells if c.strip())}"[:200]
+    separator = {"\t": "tabs", ",": None}.get(separator_of(source), separator_of(source))
+    return f"its cells are separated by {separator}, expected commas" if separator else "no row of separate cells"

@@ -7,54 +7,37 @@ are held against each other, within the rounding.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from ccg_pipeline.extracts.contract import (
-    Column,
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
+    UnknownLayoutError,
     are_codes,
+    described,
     goes_to_the_end,
+    nearest_text,
     no_blanks,
     no_repeats,
     typed,
 )
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import prove_last_line, read_delimited
 
 name = "activity"
 
-_GROUPS = (("acute", "Specific acute specialties"), ("all", "All specialties"))
-_KINDS = (
-    ("ordinary_elective_admissions", "Ordinary Elective"),
-    ("daycase_elective_admissions", "Daycase Elective"),
-    ("elective_admissions", "Elective total"),
-    ("nonelective_admissions", "Non-Elective"),
-    ("first_attendances_gp_referral", "First attendances seen - GP referrals"),
-    ("first_attendances_other_referral", "First attendances seen - other referrals"),
-    ("first_attendances", "First attendances seen total"),
-    ("first_attendances_dna", "First attendances DNA"),
-    ("subsequent_attendances", "Subsequent attendances seen"),
-    ("subsequent_attendances_dna", "Subsequent attendances DNA"),
-)
-MEASURES = tuple(
-    Column(f"{group}_{kind}", (f"{group_heading}: {kind_heading}",), "count", suppressible=True)
-    for group, group_heading in _GROUPS
-    for kind, kind_heading in _KINDS
-)
-_IDENTITY = (
-    Column("financial_year", ("Financial Year",)),
-    Column("reporting_period", ("Reporting Period",), "count"),
-    Column("activity_month", ("Activity Month",)),
-    Column("breakdown", ("Organisation breakdown",)),
-    Column("org_code", ("Org Code",)),
-    Column("org_name", ("Org Name",)),
-    Column("region_code", ("Region Code",)),
-    Column("region_name", ("Region Name",)),
-)
+_IDENTITY = columns_of(name, "organisations")
+MEASURES = tuple(replace(c, suppressible=True) for c in columns_of(name, "hes_mar"))
+_NEEDED = pick(_IDENTITY, "activity_month", "breakdown")
+_ORGANISATION = pick(_IDENTITY, "org_code", "org_name")
+_ORG_CODE = _ORGANISATION[0]
 COLUMNS = (*_IDENTITY, *MEASURES)
 # Counts below England are rounded to 5: a total and the sum of its two parts differ by at most as much.
 _ROUNDED_TO = 5
@@ -87,27 +70,33 @@ schema: Schema = {
     "suppressed_measures": pl.List(pl.String),
     **{c.name: pl.Int64 for c in MEASURES},
 }
+descriptions = described(COLUMNS, period_start="first day of the month of activity")
+layouts = (
+    PublishedLayout(
+        "hes_mar_csv", "a csv with Activity Month, Organisation breakdown and the specific acute specialties", COLUMNS
+    ),
+)
 
 
 def recognise(source: Source) -> float:
     """By organisation breakdown beside activity of the specific acute specialties."""
-    if source.header_line(["Activity Month", "Organisation breakdown", MEASURES[2].headings[0]]) is not None:
+    if source.header_line([*_NEEDED, named(MEASURES, "acute_elective_admissions")]) is not None:
         return 1.0
-    return 0.6 if source.header_line(["Activity Month", "Organisation breakdown"]) is not None else 0.0
+    return 0.6 if source.header_line(_NEEDED) is not None else 0.0
 
 
 def read(source: Source) -> Extract:
     """The months of one financial year, by organisation; a suppressed count is absent and named as such."""
-    header = source.header_line(["Activity Month", "Organisation breakdown"])
+    header = source.header_line(_NEEDED)
     assert header is not None
     prove_last_line(source)
     frame = typed(read_delimited(source, header, COLUMNS), COLUMNS, "the file", suppression="*")
     unknown = frame.filter(~pl.col("breakdown").is_in(list(_BREAKDOWNS)) | pl.col("breakdown").is_null())
     if unknown.height:
         first = unknown.row(0, named=True)
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"row {first['source_row']}: organisation breakdown {first['breakdown']!r} is not one of "
-            f"{', '.join(_BREAKDOWNS)}."
+            f"{', '.join(_BREAKDOWNS)}{nearest_text(first['breakdown'], _BREAKDOWNS)}."
         )
     months = {text: parse_month(text) for text in frame["activity_month"].unique()}
     if unread := [text for text, month in months.items() if month is None]:
@@ -119,16 +108,16 @@ def read(source: Source) -> Extract:
     )
     _months_of_year(frame)
     _to_the_reporting_period(frame)
-    named = frame.filter(pl.col("breakdown").is_in(["commissioner", "provider"]))
-    are_codes(named, _IDENTITY[4], "the file")
-    no_repeats(named, ["period_start", "breakdown", "org_code"], "the file")
+    organisations = frame.filter(pl.col("breakdown").is_in(["commissioner", "provider"]))
+    are_codes(organisations, _ORG_CODE, "the file")
+    no_repeats(organisations, ["period_start", "breakdown", "org_code"], "the file")
     no_repeats(frame, ["period_start", "breakdown", "org_code", "region_code"], "the file")
-    no_blanks(frame, _IDENTITY[4:6], "the file")
+    no_blanks(frame, _ORGANISATION, "the file")
     _counted_or_suppressed(frame)
     _every_month_whole(frame)
     _parts_of_totals(frame)
     _adds_up_nearly(frame)
-    goes_to_the_end(frame, "period_start", _IDENTITY[4], "the file", among=["breakdown"])
+    goes_to_the_end(frame, "period_start", _ORG_CODE, "the file", among=["breakdown"])
     rows = frame.select(pl.col(c).cast(t) for c, t in schema.items())
     coverage = tuple(
         Coverage(view, "all", month)
@@ -153,7 +142,7 @@ def _months_of_year(frame: pl.DataFrame) -> None:
 
 def _to_the_reporting_period(frame: pl.DataFrame) -> None:
     """The months go on to the reporting period: so many months of the financial year, 13 for the year as it closed."""
-    no_blanks(frame, _IDENTITY[:2], "the file")
+    no_blanks(frame, pick(_IDENTITY, "financial_year", "reporting_period"), "the file")
     latest = frame.sort("period_start", "source_row").row(-1, named=True)
     reported = max(frame.filter(pl.col("financial_year") == latest["financial_year"])["reporting_period"])
     if (latest["period_start"].month - 4) % 12 + 1 < min(reported, 12):
@@ -220,7 +209,7 @@ def _adds_up_nearly(frame: pl.DataFrame) -> None:
 
 def _parts_of_totals(frame: pl.DataFrame) -> None:
     """A total is its two parts, exactly for England and within their rounding elsewhere, where none is suppressed."""
-    for group, _ in _GROUPS:
+    for group in ("acute", "all"):
         for total, parts in (
             ("elective_admissions", ("ordinary_elective_admissions", "daycase_elective_admissions")),
             ("first_attendances", ("first_attendances_gp_referral", "first_attendances_other_referral")),

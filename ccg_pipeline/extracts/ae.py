@@ -6,82 +6,34 @@ July 2020 (shorter headings), from August 2020 (attendances by booked appointmen
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from ccg_pipeline.extracts.contract import (
-    Column,
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
     adds_up,
     are_codes,
+    described,
     no_blanks,
     no_repeats,
     one_month,
     typed,
 )
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import read_delimited
 
 name = "ae"
 
-_MEASURES = (
-    Column("attendances_type1", ("A&E attendances Type 1", "Number of A&E attendances Type 1"), "count"),
-    Column("attendances_type2", ("A&E attendances Type 2", "Number of A&E attendances Type 2"), "count"),
-    Column(
-        "attendances_other",
-        (
-            "A&E attendances Other A&E Department",
-            "Number of A&E attendances Other A&E Department",
-            "A&E attendances Other Department",
-        ),
-        "count",
-    ),
-    Column("over_4hrs_type1", ("Attendances over 4hrs Type 1", "Number of attendances over 4hrs Type 1"), "count"),
-    Column("over_4hrs_type2", ("Attendances over 4hrs Type 2", "Number of attendances over 4hrs Type 2"), "count"),
-    Column(
-        "over_4hrs_other",
-        (
-            "Attendances over 4hrs Other Department",
-            "Attendances over 4hrs Other A&E Department",
-            "Number of attendances over 4hrs Other A&E Department",
-            "Number of attendances over 4hrs Other Department",
-        ),
-        "count",
-    ),
-    Column(
-        "waits_4_to_12hrs_from_dta",
-        (
-            "Patients who have waited 4-12 hs from DTA to admission",
-            "Patients who have waited 4-12 hrs from DTA to admission",
-        ),
-        "count",
-    ),
-    Column(
-        "waits_over_12hrs_from_dta",
-        (
-            "Patients who have waited 12+ hrs from DTA to admission",
-            "Patients who have waited 12+ hs from DTA to admission",
-        ),
-        "count",
-    ),
-    Column("emergency_admissions_type1", ("Emergency admissions via A&E - Type 1",), "count"),
-    Column("emergency_admissions_type2", ("Emergency admissions via A&E - Type 2",), "count"),
-    Column("emergency_admissions_other", ("Emergency admissions via A&E - Other A&E department",), "count"),
-    Column("other_emergency_admissions", ("Other emergency admissions",), "count"),
-)
-_BOOKED = tuple(
-    Column(f"{measure}_booked_{kind}", (f"{heading} Booked Appointments {ending}",), "count", required=False)
-    for measure, heading in (("attendances", "A&E attendances"), ("over_4hrs", "Attendances over 4hrs"))
-    for kind, ending in (("type1", "Type 1"), ("type2", "Type 2"), ("other", "Other Department"))
-)
-_IDENTITY = (
-    Column("period", ("Period",)),
-    Column("org_code", ("Org Code",)),
-    Column("parent_org_name", ("Parent Org",)),
-    Column("org_name", ("Org name",)),
-)
+_IDENTITY = columns_of(name, "organisations")
+_MEASURES = columns_of(name, "attendances")
+_BOOKED = columns_of(name, "booked")
+_PERIOD, _ORG_CODE, _ORG_NAME = pick(_IDENTITY, "period", "org_code", "org_name")
 COLUMNS = (*_IDENTITY, *_MEASURES, *_BOOKED)
 
 schema: Schema = {
@@ -94,21 +46,36 @@ schema: Schema = {
     "is_total": pl.Boolean,
     **{c.name: pl.Int64 for c in (*_MEASURES, *_BOOKED)},
 }
+descriptions = described(COLUMNS)
+
+
+def _layout(name: str, months: str, first: str = "", last: str = "") -> PublishedLayout:
+    """The layout of some months: the headings that the map gives for them, all of them required."""
+    columns = columns_of("ae", "organisations", "attendances", "booked", first=first, last=last)
+    return PublishedLayout(
+        name,
+        f"a csv with Period, Org Code and type 1 attendances by provider, {months}",
+        tuple(replace(c, required=True) for c in columns),
+    )
+
+
+layouts = (
+    _layout("ae_to_2020_03", "to March 2020, headings with 'Number of'", last="2020-03"),
+    _layout("ae_2020_04_to_2020_07", "April to July 2020, without booked appointments", "2020-04", "2020-07"),
+    _layout("ae_from_2020_08", "from August 2020, with booked appointments", "2020-08"),
+)
 
 
 def recognise(source: Source) -> float:
     """By the columns of type 1 attendances beside an organisation code."""
-    for attendances in _MEASURES[0].headings:
-        if source.header_line(["Period", "Org Code", attendances]) is not None:
-            return 1.0
-    if source.header_line(["Period", "Org Code", "Parent Org", "Org name"]) is not None:
-        return 0.6
-    return 0.0
+    if source.header_line([_PERIOD, _ORG_CODE, named(_MEASURES, "attendances_type1")]) is not None:
+        return 1.0
+    return 0.6 if source.header_line([c for c in _IDENTITY if c.required]) is not None else 0.0
 
 
 def read(source: Source) -> Extract:
     """One month of providers and the total row; every count proved to add to the total."""
-    header = source.header_line(["Period", "Org Code"])
+    header = source.header_line([_PERIOD, _ORG_CODE])
     assert header is not None
     frame = read_delimited(source, header, COLUMNS)
     measures = [c for c in (*_MEASURES, *_BOOKED) if c.name in frame.columns]
@@ -132,8 +99,8 @@ def read(source: Source) -> Extract:
         raise ExtractError(
             f"the file has {totals.height} rows named TOTAL, expected one: it may be cut off. Fetch it again."
         )
-    are_codes(providers, _IDENTITY[1], "the file")
-    no_blanks(providers, (*_IDENTITY[:2], _IDENTITY[3], *measures), "the file")
+    are_codes(providers, _ORG_CODE, "the file")
+    no_blanks(providers, (_PERIOD, _ORG_CODE, _ORG_NAME, *measures), "the file")
     no_repeats(providers, ["org_code"], "the file")
     adds_up(providers, totals, [], measures, "the file", "the row TOTAL")
     month = one_month(providers["period"].to_list(), "column 'Period'")

@@ -17,14 +17,17 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
     are_codes,
+    described,
     goes_to_the_end,
     no_blanks,
     no_repeats,
     normalise,
     typed,
 )
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import last_day, parse_month, parse_quarter
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import (
@@ -38,57 +41,11 @@ from ccg_pipeline.extracts.spreadsheet import (
 
 name = "beds"
 
-_SECTORS = {
-    "general_acute": "General & Acute",
-    "learning_disabilities": "Learning Disabilities",
-    "maternity": "Maternity",
-    "mental_illness": "Mental Illness",
-}
-_BEDS = tuple(
-    Column(f"{kind}_{sector}_beds", (f"{heading}: {sector_heading}",), "decimal")
-    for kind, heading in (("available", "Available"), ("occupied", "Occupied"))
-    for sector, sector_heading in _SECTORS.items()
-)
-_TOTALS = tuple(Column(f"{kind.lower()}_beds", (f"{kind}: Total",), "decimal") for kind in ("Available", "Occupied"))
-_WORKBOOK = (
-    Column("financial_year", ("Year",)),
-    Column("period_end", ("Period End",)),
-    Column("region_code", ("Region Code", "Area Team Code", "SHA Code"), required=False),
-    Column("org_code", ("Org Code",)),
-    Column("org_name", ("Org Name",)),
-    *_BEDS,
-    *_TOTALS,
-    # `-` where there are no beds: compared with beds where it is a number, not loaded.
-    *(
-        Column(f"share_{sector}", (f"% Occupied: {heading}",))
-        for sector, heading in {**_SECTORS, "all": "Total"}.items()
-    ),
-)
-_DERIVED = (
-    Column("period", ("period",)),
-    Column("financial_year", ("financial_year",)),
-    Column("fy_quarter", ("fy_quarter",)),
-    Column("org_code", ("org_code",)),
-    Column("org_name", ("org_name",)),
-    Column("available_general_acute_beds", ("kh03_avail_ga_avg_beds",), "decimal"),
-    Column("occupied_general_acute_beds", ("kh03_occ_ga_avg_beds",), "decimal"),
-    Column("available_maternity_beds", ("kh03_avail_mat_avg_beds",), "decimal"),
-    Column("occupied_maternity_beds", ("kh03_occ_mat_avg_beds",), "decimal"),
-    Column("share_general_acute", ("kh03_occ_ga_rate",)),
-    *(  # known and not loaded: other datasets, and the misleading `all`
-        Column(f"not_loaded_{heading}", (heading,), required=False)
-        for heading in (
-            *(
-                f"kh03_{what}_all_{unit}"
-                for what, unit in (("avail", "avg_beds"), ("occ", "avg_beds"), ("occ", "rate"))
-            ),
-            *("kh03_avail_acute_avg_beds", "kh03_occ_acute_avg_beds", "kh03_occ_acute_rate", "kh03_occ_adult_ga_rate"),
-            *("ae_type1_attendances", "ae_waits_12hr_decision_to_admit", "ae_type1_pct_4hr"),
-            *("canc_cancelled_ops", "canc_breaches_28d", "canc_pct_not_treated_28_days"),
-            *("uec_financial_year", "uec_fy_quarter", "uec_uec_nctr_mean", "uec_uec_nctr_max", "uec_uec_days"),
-        )
-    ),
-)
+_WORKBOOK = columns_of(name, "workbook")
+_DERIVED = columns_of(name, "derived")
+_SECTORS = ("general_acute", "learning_disabilities", "maternity", "mental_illness")
+_BEDS = tuple(named(_WORKBOOK, f"{kind}_{sector}_beds") for kind in ("available", "occupied") for sector in _SECTORS)
+_TOTALS = pick(_WORKBOOK, "available_beds", "occupied_beds")
 _ENGLAND_DERIVED = "NAN"
 _ROUNDING = 0.00001  # beds are printed to nine decimals or more
 
@@ -101,12 +58,29 @@ schema: Schema = {
     "org_name": pl.String,
     **{c.name: pl.Float64 for c in _BEDS},
 }
+descriptions = described(
+    _WORKBOOK,
+    period_start="first day of the quarter",
+    is_england="whether the row is England",
+)
+layouts = (
+    PublishedLayout(
+        "kh03_provider_workbook",
+        "a workbook with providers beside sectors, under the groups Available, Occupied and % Occupied",
+        _WORKBOOK,
+        is_workbook=True,
+        grouped=True,
+    ),
+    PublishedLayout(
+        "kh03_derived_trust_quarters", "a csv with org_code, period and occupied general and acute beds", _DERIVED
+    ),
+)
 
 
 def recognise(source: Source) -> float:
     """Derived table: by its columns. Workbook: by providers beside sectors, and the return's name."""
     if source.is_text:
-        return 1.0 if source.header_line(["org_code", "period", "kh03_occ_ga_avg_beds"]) is not None else 0.0
+        return 1.0 if source.header_line(_NEEDED_DERIVED) is not None else 0.0
     if _sheet(source):
         return 1.0
     lines = (normalise(beside(source, s, label)) for s in source.sheet_names for label in ("Source:", "Summary:"))
@@ -118,7 +92,12 @@ def read(source: Source) -> Extract:
     return _read_derived(source) if source.is_text else _read_workbook(source, str(_sheet(source)))
 
 
-_NEEDED = ("Org Code", "Period End", *_SECTORS.values())
+_NEEDED = (
+    *pick(_WORKBOOK, "org_code", "period_end"),
+    # In the header row itself the sectors stand without their groups.
+    *(Column(c.name, tuple(h.split(": ")[-1] for h in c.headings)) for c in _BEDS),
+)
+_NEEDED_DERIVED = pick(_DERIVED, "org_code", "period", "occupied_general_acute_beds")
 
 
 def _sheet(source: Source) -> str | None:
@@ -165,7 +144,7 @@ def _read_workbook(source: Source, sheet: str) -> Extract:
 
 
 def _read_derived(source: Source) -> Extract:
-    header = source.header_line(["org_code", "kh03_occ_ga_avg_beds"])
+    header = source.header_line(_NEEDED_DERIVED)
     assert header is not None
     prove_last_line(source)
     frame = typed(read_delimited(source, header, _DERIVED), _DERIVED, "the file")
@@ -192,14 +171,14 @@ def _read_derived(source: Source) -> Extract:
 
 def _proved(frame: pl.DataFrame, beds: Sequence[Column], shares: Sequence[str], where: str) -> pl.DataFrame:
     """Whole rows, each provider once a quarter, occupied as the printed share says, providers adding to England."""
-    no_blanks(frame, (Column("org_name", ("Org Name",)), *beds), where, "beds")
+    no_blanks(frame, (named(_WORKBOOK, "org_name"), *beds), where, "beds")
     for column in beds:
         if (bad := frame.filter(pl.col(column.name) < 0)).height:
             raise ExtractError(
                 f"{where} row {bad['source_row'][0]}, column {column.headings[0]!r}: found {bad[column.name][0]}, "
                 "expected beds, not negative. Ask the publisher."
             )
-    are_codes(frame.filter(~pl.col("is_england")), Column("org_code", ("Org Code",)), where)
+    are_codes(frame.filter(~pl.col("is_england")), named(_WORKBOOK, "org_code"), where)
     no_repeats(frame, ["period_start", "is_england", "org_code"], where)
     for sector in shares:
         available, occupied = pl.col(f"available_{sector}_beds"), pl.col(f"occupied_{sector}_beds")

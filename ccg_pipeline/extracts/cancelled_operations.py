@@ -16,57 +16,27 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
     adds_up,
     are_codes,
+    described,
     no_blanks,
     no_repeats,
     normalise,
     typed,
 )
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import parse_quarter
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import beside, find_header, non_submitters, read_table, stated_day
 
 name = "cancelled_operations"
 
-_COUNTS = (
-    Column(
-        "cancelled_operations",
-        (
-            "Number of last minute elective operations cancelled for non clinical reasons",
-            "Number of cancelled elective operations",
-        ),
-        "count",
-    ),
-    Column(
-        "not_treated_within_28_days",
-        (
-            "Number of patients not treated within 28 days of last minute elective cancellation",
-            "Patients not treated within 28 days of cancellation.",
-        ),
-        "count",
-    ),
-)
-_PROVIDERS = (
-    Column("region_code", ("Region Code", "Area Team Code", "SHA Code"), required=False),
-    Column("region_name", ("Region Name", "Area Team Name", "SHA Name"), required=False),
-    Column("org_code", ("Organisation Code", "Org Code", "Provider Code")),
-    Column("org_name", ("Organisation Name", "Org Name", "Provider Name")),
-    *_COUNTS,
-)
-_SERIES = (
-    Column("financial_year", ("Year",)),
-    Column("quarter", ("Quarter",), "count"),
-    *_COUNTS,
-    Column("elective_admissions", ("Elective admissions",), "decimal"),
-    Column("share_cancelled", ("Cancelled operations as percentage of elective admissions",), "decimal"),
-    Column(
-        "share_not_treated",
-        ("Patients not treated within 28 days of cancellation as percentage of cancellations",),
-        "decimal",
-    ),
-)
+_COUNTS = pick(columns_of(name, "counts"), "cancelled_operations", "not_treated_within_28_days")
+_PROVIDERS = (*columns_of(name, "providers"), *_COUNTS)
+_SERIES = (*columns_of(name, "england_series"), *_COUNTS)
+_ORG_CODE, _QUARTER = named(_PROVIDERS, "org_code"), named(_SERIES, "quarter")
 _ENGLAND = {
     "england (excluding independent sector)": "england",
     "england (including independent sector)": "england_with_independent_sector",
@@ -84,6 +54,25 @@ schema: Schema = {
     "region_code": pl.String,
     **{c.name: pl.Int64 for c in _COUNTS},
 }
+descriptions = described(
+    _PROVIDERS,
+    period_start="first day of the quarter",
+    breakdown="provider, england (without the independent sector) or england_with_independent_sector",
+)
+layouts = (
+    PublishedLayout(
+        "qmco_provider_workbook",
+        "a workbook titled Cancelled Operations with providers and the two counts",
+        _PROVIDERS,
+        is_workbook=True,
+    ),
+    PublishedLayout(
+        "qmco_england_series",
+        "a workbook titled Cancelled Operations with quarters and the two counts",
+        _SERIES,
+        is_workbook=True,
+    ),
+)
 
 
 def recognise(source: Source) -> float:
@@ -91,29 +80,24 @@ def recognise(source: Source) -> float:
     titled = [s for s in source.sheet_names if "cancelled operations" in normalise(beside(source, s, "Title:"))]
     if not titled:
         return 0.0
-    return 1.0 if _sheet(source, _PROVIDERS[2]) or _sheet(source, _SERIES[1]) else 0.6
+    return 1.0 if _sheet(source, _ORG_CODE) or _sheet(source, _QUARTER) else 0.6
 
 
 def read(source: Source) -> Extract:
     """A quarter of providers with England, or England's quarters."""
-    sheet = _sheet(source, _PROVIDERS[2])
-    return _read_providers(source, sheet) if sheet else _read_series(source, str(_sheet(source, _SERIES[1])))
+    sheet = _sheet(source, _ORG_CODE)
+    return _read_providers(source, sheet) if sheet else _read_series(source, str(_sheet(source, _QUARTER)))
 
 
 def _sheet(source: Source, column: Column) -> str | None:
     """The first sheet with both counts and the column."""
-    for sheet in source.sheet_names:
-        cells = source.sheet(sheet)
-        for counts in zip(*(c.headings for c in _COUNTS), strict=True):
-            if any(find_header(cells, [heading, *counts]) is not None for heading in column.headings):
-                return sheet
-    return None
+    return next((s for s in source.sheet_names if find_header(source.sheet(s), [column, *_COUNTS]) is not None), None)
 
 
 def _read_providers(source: Source, sheet: str) -> Extract:
     where = f"sheet {sheet!r}"
     quarter = _quarter(source, sheet)
-    frame = typed(read_table(source, sheet, [c.headings[0] for c in _COUNTS], _PROVIDERS), _PROVIDERS, where)
+    frame = typed(read_table(source, sheet, [_ORG_CODE, *_COUNTS], _PROVIDERS), _PROVIDERS, where)
     frame = frame.filter(pl.any_horizontal(pl.col(c.name).is_not_null() for c in _COUNTS)).with_columns(
         pl.col("org_code").replace({"-": None})
     )
@@ -129,7 +113,7 @@ def _read_providers(source: Source, sheet: str) -> Extract:
         )
     _counted(frame, where)
     providers = frame.filter(pl.col("breakdown") == "provider")
-    are_codes(providers, next(c for c in _PROVIDERS if c.name == "org_code"), where)
+    are_codes(providers, _ORG_CODE, where)
     no_repeats(providers, ["org_code"], where)
     for breakdown, parts in (
         ("england_with_independent_sector", providers),
@@ -176,7 +160,7 @@ def _counted(frame: pl.DataFrame, where: str) -> None:
 
 def _read_series(source: Source, sheet: str) -> Extract:
     where = f"sheet {sheet!r}"
-    frame = read_table(source, sheet, ["Year", "Quarter", _COUNTS[0].headings[1]], _SERIES)
+    frame = read_table(source, sheet, [_QUARTER, *_COUNTS], _SERIES)
     frame = typed(frame.filter(pl.col("quarter").is_not_null()), _SERIES, where).with_columns(
         pl.col("financial_year").forward_fill()
     )

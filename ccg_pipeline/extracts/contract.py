@@ -29,6 +29,10 @@ class ExtractError(Exception):
     """
 
 
+class UnknownLayoutError(ExtractError):
+    """A heading, sheet or code that no layout knows: the nearest layout and the differences are told with it."""
+
+
 @dataclass(frozen=True)
 class Coverage:
     """One slice of a publication that an extract holds: the unit in which editions replace each other.
@@ -74,10 +78,16 @@ class Extract:
 
 
 class Dataset(Protocol):
-    """What a module in `ccg_pipeline.extracts` offers for its dataset."""
+    """What a module in `ccg_pipeline.extracts` offers for its dataset.
+
+    ``descriptions`` says of each column of ``schema`` what it is (those that all datasets share may be left out);
+    ``layouts`` are all layouts that `read` knows.
+    """
 
     name: str
     schema: Schema
+    descriptions: dict[str, str]
+    layouts: tuple[PublishedLayout, ...]
 
     def recognise(self, source: Source) -> float:
         """How surely the content is this dataset's, from 0 (not at all) to 1; never looks at the name."""
@@ -92,7 +102,8 @@ class Dataset(Protocol):
 class Column:
     """A column of a layout: our name for it, and every heading under which it has been published.
 
-    ``kind`` is ``text``, ``count`` (whole, not negative; blank is absent) or ``decimal``.
+    ``kind`` is ``text``, ``count`` (whole, not negative; blank is absent) or ``decimal``. ``group`` is the part of the
+    map (`headings`) in which the headings stand; blank for columns that a reader generates.
     """
 
     name: str
@@ -100,11 +111,64 @@ class Column:
     kind: str = "text"
     required: bool = True
     suppressible: bool = field(default=False, kw_only=True)
+    group: str = field(default="", kw_only=True, compare=False)
+
+
+@dataclass(frozen=True)
+class PublishedLayout:
+    """A layout as it is told from others: for people, and to find the nearest to a file that none knows.
+
+    ``name`` is that of `Extract.layout`, ``told_by`` how it is recognised, ``columns`` those of its table, which in a
+    workbook stands on the ``sheets`` (none: on sheets of any name); ``optional_sheets`` may lack, ``other_sheets`` may
+    stand beside. ``is_workbook`` is None where it is published both ways. With ``grouped`` headings a column is known
+    as ``Group: Heading``. ``passed_over`` matches headings that may stand right of the table, ``footnotes`` marks that
+    may follow a heading.
+    """
+
+    name: str
+    told_by: str
+    columns: tuple[Column, ...]
+    is_workbook: bool | None = False
+    sheets: tuple[str, ...] = ()
+    optional_sheets: tuple[str, ...] = ()
+    other_sheets: tuple[str, ...] = ()
+    grouped: bool = False
+    passed_over: str | None = None
+    footnotes: str | None = None
+
+
+def described(columns: Iterable[Column], **others: str) -> dict[str, str]:
+    """What each column is: the usual heading under which it is published, or the words given."""
+    found: dict[str, str] = {}
+    for column in columns:
+        found.setdefault(
+            column.name, f"published as {column.headings[0]!r}" + (" (count)" if column.kind == "count" else "")
+        )
+    return {**found, **others}
 
 
 def normalise(heading: str | None) -> str:
     """A heading as it is compared: without byte-order mark, stray or doubled spaces, and case."""
     return re.sub(r"\s+", " ", (heading or "").replace("\ufeff", "").replace("\xa0", " ")).strip().casefold()
+
+
+def have_all(cells: Iterable[str | None], needed: Iterable[str | Column]) -> bool:
+    """Whether all ``needed`` headings stand among the cells; of a column, any of its headings."""
+    found = {normalise(c) for c in cells}
+    return all(
+        any(normalise(h) in found for h in (heading.headings if isinstance(heading, Column) else (heading,)))
+        for heading in needed
+    )
+
+
+_MOST_PROBLEMS = 8
+
+
+def nearest_text(found: str | None, known: Iterable[str]) -> str:
+    """`` (nearest known: ...)`` where one of the known texts is close to the text found; else nothing."""
+    by_text = {normalise(k): k for k in known}
+    close = difflib.get_close_matches(normalise(found), by_text, n=1)
+    return f" (nearest known: {by_text[close[0]]!r})" if close else ""
 
 
 def match_headings(found: Sequence[str | None], columns: Sequence[Column], where: str) -> dict[str, int]:
@@ -114,6 +178,7 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
     that names every heading that is unknown, missing or repeated.
     """
     known = {normalise(h): c.name for c in columns for h in c.headings}
+    headings = [h for c in columns for h in c.headings]
     positions: dict[str, int] = {}
     unknown, repeated = [], []
     for position, heading in enumerate(found):
@@ -129,14 +194,15 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
     missing = [c.headings[0] for c in columns if c.required and c.name not in positions]
     problems = []
     for heading in unknown:
-        close = difflib.get_close_matches(normalise(heading), known, n=1)
-        problems.append(f"unknown heading {heading!r}" + (f" (nearest known: {close[0]!r})" if close else ""))
+        problems.append(f"unknown heading {heading!r}{nearest_text(heading, headings)}")
     problems += [f"heading {h!r} missing" for h in missing]
     problems += [f"heading {h!r} appears twice" for h in repeated]
     if problems:
-        raise ExtractError(
-            f"{where}: {'; '.join(problems)}. Check that the file is as published; a new layout is added in "
-            "ccg_pipeline/extracts."
+        shown = "; ".join(problems[:_MOST_PROBLEMS])
+        more = f"; and {len(problems) - _MOST_PROBLEMS} more" if len(problems) > _MOST_PROBLEMS else ""
+        raise UnknownLayoutError(
+            f"{where}: {shown}{more}. Check that the file is as published; a changed heading is a "
+            "row in ccg_pipeline/extracts/headings."
         )
     return positions
 

@@ -9,7 +9,7 @@ workbooks print is the other one, over six weeks, and is not loaded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -18,9 +18,13 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
+    UnknownLayoutError,
     adds_up,
     are_codes,
+    described,
+    have_all,
     no_blanks,
     no_repeats,
     normalise,
@@ -28,6 +32,7 @@ from ccg_pipeline.extracts.contract import (
     parents_to_the_end,
     typed,
 )
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import (
@@ -46,50 +51,15 @@ TESTS = 15
 TOTAL = 16  # the number of the test that is the total of the others
 _SIX_WEEKS = 6
 
-BANDS = (
-    Column("band_0", ("00 < 01 Week", "00 < 01 Weeks", "0 <01 weeks", "00 <01 weeks"), "count"),
-    *(
-        Column(f"band_{w}", (f"{w:02d} < {w + 1:02d} Weeks", f"{w:02d} <{w + 1:02d} weeks"), "count")
-        for w in range(1, 13)
-    ),
-    Column("band_13", ("13+ Weeks",), "count"),
+BANDS = pick(columns_of(name, "weeks"), *(f"band_{w}" for w in range(14)))
+_COUNTS = pick(
+    columns_of(name, "counts"), "waiting_list", "waiting_list_activity", "planned_activity", "unscheduled_activity"
 )
-_COUNTS = (
-    Column("waiting_list", ("Total WL", "Total Waiting List"), "count"),
-    Column(
-        "waiting_list_activity",
-        ("Waiting List Activity", "Waiting list tests / procedures (excluding planned)"),
-        "count",
-    ),
-    Column("planned_activity", ("Planned Activity", "Planned tests / procedures"), "count"),
-    Column("unscheduled_activity", ("Unscheduled Activity", "Unscheduled tests / procedures"), "count"),
-)
-_PROOFS = (  # sums of the above that are printed too: compared, not loaded
-    Column("total_activity", ("Total Activity",), "count", required=False),
-    Column("over_6_weeks", ("Number waiting 6+ Weeks",), "count", required=False),
-    Column("over_13_weeks", ("Number waiting 13+ Weeks",), "count", required=False),
-    Column("share_over_6_weeks", ("Percentage waiting 6+ weeks",), "decimal", required=False),
-)
-_FULL = (
-    Column("period", ("Period",)),
-    Column("provider_parent_code", ("Provider Parent Org Code",)),
-    Column("provider_parent_name", ("Provider Parent Name",)),
-    Column("provider_code", ("Provider Org Code",)),
-    Column("provider_name", ("Provider Org Name",)),
-    Column("commissioner_parent_code", ("Commissioner Parent Org Code",)),
-    Column("commissioner_parent_name", ("Commissioner Parent Name",)),
-    Column("commissioner_code", ("Commissioner Org Code",)),
-    Column("commissioner_name", ("Commissioner Org Name",)),
-    Column("test_number", ("Diagnostic Tests Sort Order",), "count"),
-    Column("test_name", ("Diagnostic Tests",)),
-    *BANDS,
-    *_COUNTS,
-    *_PROOFS[:1],
-)
-_BY_TEST = (
-    Column("test_number", ("Diagnostic ID",), "count"),
-    Column("test_name", ("Diagnostic Test Name", "Diagnostic Test")),
-)
+_PROOFS = columns_of(name, "sums")  # sums of the above that are printed too: compared, not loaded
+_FULL = (*columns_of(name, "full_extract"), *BANDS, *_COUNTS, named(_PROOFS, "total_activity"))
+_BY_TEST = pick(columns_of(name, "workbook_tests"), "test_number", "test_name")
+_NEEDED_FULL = [*pick(_FULL, "test_number", "provider_code"), _COUNTS[0]]
+_NEEDED = [_COUNTS[0], BANDS[-1]]
 
 
 @dataclass(frozen=True)
@@ -101,31 +71,14 @@ class _View:
 
     @property
     def code(self) -> Column:
-        return self.columns[0]
+        return named(self.columns, f"{self.name}_code")
+
+    @property
+    def org_name(self) -> Column:
+        return named(self.columns, f"{self.name}_name")
 
 
-_PARENT_CODES = ("Regional Team Code", "Region Code", "Area Team Code", "SHA Code", "ICB Code")
-_PARENT_NAMES = ("Regional Team Name", "Region Name", "Area Team Name", "SHA Name", "ICB Name")
-_VIEWS = {
-    "provider": _View(
-        "provider",
-        (
-            Column("provider_code", ("Provider Code", "Org Code", "Organisation Code")),
-            Column("provider_name", ("Provider Name", "Org Name", "Organisation Name")),
-            Column("provider_parent_code", _PARENT_CODES, required=False),
-            Column("provider_parent_name", _PARENT_NAMES, required=False),
-        ),
-    ),
-    "commissioner": _View(
-        "commissioner",
-        (
-            Column("commissioner_code", ("Commissioner Code", "CCG Code", "PCT Code", "Sub-ICB Code", "Org Code")),
-            Column("commissioner_name", ("Commissioner Name", "CCG Name", "PCT Name", "Sub-ICB Name", "Org Name")),
-            Column("commissioner_parent_code", _PARENT_CODES, required=False),
-            Column("commissioner_parent_name", _PARENT_NAMES, required=False),
-        ),
-    ),
-}
+_VIEWS = {view: _View(view, columns_of(name, f"workbook_{view}s")) for view in ("provider", "commissioner")}
 
 schema: Schema = {
     "source_sheet": pl.String,
@@ -144,14 +97,37 @@ schema: Schema = {
     "week_bands": pl.List(pl.Int64),
     **{c.name: pl.Int64 for c in _COUNTS},
 }
+descriptions = described(
+    (*_FULL, *(c for view in _VIEWS.values() for c in view.columns)),
+    is_england="whether the row is England, the Total row of a workbook",
+    week_bands="patients by week waited, 14 elements, the last from week 13 on (count)",
+)
+layouts = (
+    PublishedLayout("dm01_full_extract", "a csv with the tests' sort order, provider and commissioner", _FULL),
+    *(
+        PublishedLayout(
+            f"dm01_{view.name}_workbook",
+            f"a workbook titled Diagnostics on the basis of {view.name}s, with weeks waited",
+            (
+                *view.columns,
+                *(replace(c, required=False) for c in _BY_TEST),  # on one of the two sheets
+                *BANDS,
+                *_COUNTS,
+                *_PROOFS,
+            ),
+            is_workbook=True,
+        )
+        for view in _VIEWS.values()
+    ),
+)
 
 
 def recognise(source: Source) -> float:
     """Full extract: by the tests' sort order. Workbook: by its title and the weeks waited."""
     if source.is_text:
-        if source.header_line(["Diagnostic Tests Sort Order", "Provider Org Code", "Total WL"]) is not None:
+        if source.header_line(_NEEDED_FULL) is not None:
             return 1.0
-        return 0.6 if source.header_line(["Diagnostic Tests"]) is not None else 0.0
+        return 0.6 if source.header_line([named(_FULL, "test_name")]) is not None else 0.0
     titled = [s for s in source.sheet_names if "diagnostics" in normalise(beside(source, s, "Title:"))]
     if not titled:
         return 0.0
@@ -165,7 +141,7 @@ def read(source: Source) -> Extract:
 
 
 def _read_full(source: Source) -> Extract:
-    header = source.header_line(["Diagnostic Tests Sort Order", "Total WL"])
+    header = source.header_line(_NEEDED_FULL)
     assert header is not None
     prove_last_line(source)
     frame = typed(read_delimited(source, header, _FULL), _FULL, "the file")
@@ -225,11 +201,10 @@ def _tables(source: Source) -> dict[str, bool]:
     found = {}
     for sheet in source.sheet_names:
         cells = source.sheet(sheet)
-        if (header := find_header(cells, ["Total Waiting List", BANDS[-1].headings[0]])) is None:
+        if (header := find_header(cells, _NEEDED)) is None:
             continue
-        headings = {normalise(c) for c in cells[header]}
-        if headings & {normalise(h) for view in _VIEWS.values() for h in view.code.headings}:
-            found[sheet] = normalise(_BY_TEST[0].headings[0]) in headings
+        if any(have_all(cells[header], [view.code]) for view in _VIEWS.values()):
+            found[sheet] = have_all(cells[header], _BY_TEST[:1])
     return found
 
 
@@ -242,8 +217,8 @@ def _read_sheet(source: Source, sheet: str, view: _View, is_by_test: bool) -> pl
     """The rows of one sheet with its Total row as England, each proved."""
     where = f"sheet {sheet!r}"
     columns = (*view.columns, *(_BY_TEST if is_by_test else ()), *BANDS, *_COUNTS, *_PROOFS)
-    frame = read_table(source, sheet, ["Total Waiting List", BANDS[-1].headings[0]], columns)
-    code, org_name = pl.col(view.columns[0].name), pl.col(view.columns[1].name)
+    frame = read_table(source, sheet, _NEEDED, columns)
+    code, org_name = pl.col(view.code.name), pl.col(view.org_name.name)
     # A footnote has text in one cell and no counts.
     counts = [c.name for c in (*BANDS, *_COUNTS)]
     frame = frame.filter(code.is_not_null() | pl.any_horizontal(pl.col(c).is_not_null() for c in counts))
@@ -261,7 +236,7 @@ def _read_sheet(source: Source, sheet: str, view: _View, is_by_test: bool) -> pl
         )
     else:
         frame = frame.with_columns(test_number=pl.lit(TOTAL, pl.Int64), test_name=pl.lit("Total"))
-    no_blanks(frame, (view.columns[1], *_BY_TEST), where)
+    no_blanks(frame, (view.org_name, *_BY_TEST), where)
     frame = _proved(frame, [view.code.name], where)
     organisations = frame.filter(~pl.col("is_england") & pl.col("is_total"))
     adds_up(organisations, frame.filter("is_england"), [], _PROVED, where, "the row Total")
@@ -354,7 +329,7 @@ def _known_tests(frame: pl.DataFrame, where: str) -> None:
     for row in frame.unique(["test_number", "test_name"], maintain_order=True).iter_rows(named=True):
         number, text = row["test_number"], normalise(row["test_name"])
         if not 1 <= number <= TOTAL or (number == TOTAL) != (text == "total"):
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"{where} row {row['source_row']}: test {row['test_name']!r} with number {number}, expected 1 to "
                 f"{TESTS}, or TOTAL with {TOTAL}. A new test is added in ccg_pipeline/extracts/diagnostics.py."
             )

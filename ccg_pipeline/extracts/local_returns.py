@@ -20,7 +20,9 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
+    described,
     no_repeats,
     normalise,
     typed,
@@ -87,6 +89,26 @@ schema: Schema = {
     "note": pl.String,
 }
 
+descriptions = described(
+    COLUMNS,
+    period_start="first day of the period",
+    period_end="last day of the period",
+    period_type="month, quarter, financial_year, week or ytd",
+    period="the period, in the one way in which we write it",
+    slice="indicator, level, organisation and period: what a later return replaces",
+    indicator_id="indicator of the catalogue that the code was found to be",
+    indicator_code="published as 'indicator_id': an indicator of the catalogue, or a provider's own code",
+    value_decimals="decimals with which the value is written",
+)
+layouts = (
+    PublishedLayout(
+        "returns_template",
+        "a table with indicator_id, org_code and period, as the returns template has them",
+        COLUMNS,
+        None,
+    ),
+)
+
 
 @dataclass(frozen=True)
 class Period:
@@ -103,7 +125,7 @@ def recognise(source: Source) -> float:
     if source.is_text:
         rows = [{normalise(c) for c in row} for row in source.first_lines]
     else:
-        rows = [{normalise(c) for c in row} for s in _sheets(source) for row in source.sheet(s)[:25]]
+        rows = [{normalise(c) for c in row} for s in _sheets(source) for row in source.sheet(s, 25)[:25]]
     known = [sum(n in row or n.replace("_", " ") in row for n in _NEEDED) for row in rows if _has(row, "indicator_id")]
     return 1.0 if 3 in known else 0.6 if 2 in known else 0.0
 
@@ -280,7 +302,7 @@ _EXPECTED = (
 def read_period(text: str) -> Period:
     """The period that a cell names. Raises `ExtractError` where it names none, or could name two.
 
-    ``2010-11`` is November or the financial year; the years in which the two look alike must be written otherwise.
+    ``2010-11`` is November or the financial year: where the two look alike the month must be written out.
     """
     text = re.sub(r"\s+", " ", text).strip()
     if quarter := re.fullmatch(rf"{_FINANCIAL_YEAR}[\s-]*Q([1-4])", text, re.IGNORECASE):
@@ -292,10 +314,12 @@ def read_period(text: str) -> Period:
             raise ExtractError(f"found {text!r}, expected the last day of a week, such as w/e 2019-04-07.")
         return Period("week", end - timedelta(days=6), end, f"w/e {end}")
     month_text, to_date = re.subn(r" ?YTD$", "", text, flags=re.IGNORECASE)
-    if (alike := re.fullmatch(r"20(\d\d)-(\d\d)", month_text)) and int(alike[2]) == int(alike[1]) + 1 <= 12:
+    month = None if re.fullmatch(r"\d{5}(\.0+)?", month_text) else parse_month(month_text)
+    # Excel too makes November 2010 of a year typed as 2010/11.
+    if month and month.month == month.year % 100 + 1 and not re.search(r"[a-z]\s+20\d\d$", month_text, re.IGNORECASE):
         raise ExtractError(
-            f"found {text!r}, which is a month and a financial year. Write 20{alike[1]}/{alike[2]} for the year, "
-            f"20{alike[1]}-{alike[2]}-01 for the month."
+            f"found {text!r}, which is a month or a financial year. Write {month.year}/{month.month:02} for the year "
+            f"(in a cell that is text), {month:%B %Y} for the month."
         )
     if year := re.fullmatch(_FINANCIAL_YEAR, month_text):
         start = _april(int(year[1]), year[2])
@@ -305,7 +329,6 @@ def read_period(text: str) -> Period:
             return Period("financial_year", start, last_day(start, 12), f"{start.year}/{(start.year + 1) % 100:02}")
     if (day := parse_day(month_text)) is not None and day.day != 1:
         raise ExtractError(f"found the day {text!r}, expected {_EXPECTED}.")
-    month = None if re.fullmatch(r"\d{5}(\.0+)?", month_text) else parse_month(month_text)
     if month is None:
         raise ExtractError(f"found {text!r}, expected {_EXPECTED}.")
     if to_date:

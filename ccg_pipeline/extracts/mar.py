@@ -17,55 +17,30 @@ from datetime import date
 import polars as pl
 
 from ccg_pipeline.extracts.contract import (
-    Column,
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
     adds_up,
     are_codes,
+    described,
+    have_all,
     match_headings,
     no_repeats,
     normalise,
     typed,
 )
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import parse_day, parse_month
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import find_header
 
 name = "mar"
 
-_IDENTITY = (
-    Column("financial_year", ("Year",)),
-    Column("month", ("Period", "Period Name")),
-    Column("region_code", ("Region Code", "Area Team Code", "SHA Code", "Parent Org Code"), required=False),
-    Column("region_name", ("Region Name", "Area Team Name", "SHA Name", "Parent Org Name"), required=False),
-    Column("org_code", ("Org Code", "Commissioner Org Code", "Provider Org Code")),
-    Column("org_name", ("Org Name", "Commissioner Org Name", "Provider Org Name")),
-)
-MEASURES = (
-    Column("elective_ordinary_admissions", ("Elective G&A Ordinary Admissions (FFCEs)",), "count"),
-    Column("elective_daycase_admissions", ("Elective G&A Daycase Admissions (FFCEs)",), "count"),
-    Column("elective_admissions", ("Elective G&A Total Admissions (FFCEs)",), "count"),
-    Column("planned_ordinary_admissions", ("Elective G&A Planned Ordinary Admissions (FFCEs)",), "count"),
-    Column("planned_daycase_admissions", ("Elective G&A Planned Daycase Admissions (FFCEs)",), "count"),
-    Column("planned_admissions", ("Elective G&A Planned Total Admissions (FFCEs)",), "count"),
-    Column(
-        "treatment_centre_admissions",
-        (
-            "Elective G&A Admissions (FFCEs) -NHS Treatment Centres (TCs)",
-            "Elective G&A Admissions (FFCEs) - NHS Treatment Centres (TCs)",
-        ),
-        "count",
-    ),
-    Column("nonelective_admissions", ("Total Non-elective G&A Admissions (FFCEs)",), "count"),
-    Column("gp_referrals_made_all_specialties", ("GP Referrals Made (All specialties)",), "count"),
-    Column("gp_referrals_seen_all_specialties", ("GP Referrals Seen (All specialties)",), "count"),
-    Column("gp_referrals_made", ("GP Referrals Made (G&A)",), "count"),
-    Column("gp_referrals_seen", ("GP Referrals Seen (G&A)",), "count"),
-    Column("other_referrals_made", ("Other Referrals Made (G&A)",), "count"),
-    Column("first_attendances", ("All 1st Outpatient Attendances (G&A)",), "count"),
-)
+_IDENTITY = columns_of(name, "organisations")
+MEASURES = columns_of(name, "measures")
+_ORG_CODE = named(_IDENTITY, "org_code")
 _TOTALS = (
     ("elective_admissions", ("elective_ordinary_admissions", "elective_daycase_admissions")),
     ("planned_admissions", ("planned_ordinary_admissions", "planned_daycase_admissions")),
@@ -88,8 +63,28 @@ schema: Schema = {
     **{c.name: pl.Int64 for c in MEASURES},
 }
 
+descriptions = described(
+    (*_IDENTITY, *MEASURES),
+    view="whose figures: commissioner or provider",
+    is_england="whether the row is England's own",
+    is_excerpt="whether the row is from an excerpt that has part of the organisations",
+)
+layouts = tuple(
+    PublishedLayout(
+        f"mar_{view}_{kind}",
+        f"a table titled Monthly Hospital Activity on the basis of {view}s, {words}",
+        (*_IDENTITY, *MEASURES),
+        is_workbook,
+    )
+    for view in _BASES.values()
+    for kind, words, is_workbook in (
+        ("table", "as a workbook or text", None),
+        ("excerpt_partial", "as one line of text, without most of its rows", False),
+    )
+)
+
 Cells = list[list[str | None]]
-_NEEDED = ("Year", MEASURES[2].headings[0], MEASURES[10].headings[0])
+_NEEDED = (named(_IDENTITY, "financial_year"), *pick(MEASURES, "elective_admissions", "gp_referrals_made"))
 
 
 def recognise(source: Source) -> float:
@@ -131,7 +126,7 @@ def read(source: Source) -> Extract:
             f"{where}: {england.height} rows of England and {organisations.height} of organisations, expected one and "
             "some. The file may be cut off: fetch it again."
         )
-    are_codes(organisations, _IDENTITY[4], where)
+    are_codes(organisations, _ORG_CODE, where)
     no_repeats(organisations, ["org_code"], where)
     _parts_add_up(frame, where)
     if is_excerpt:
@@ -169,7 +164,7 @@ def _tables(source: Source) -> list[tuple[str | None, Cells]]:
     """The sheets of a workbook, or a text's own cells under no name; [] where it is nothing of either."""
     if source.is_workbook:
         return [(sheet, source.sheet(sheet)) for sheet in source.sheet_names]
-    if not any(normalise(c) in map(normalise, _NEEDED) for row in source.first_lines for c in row) and not any(
+    if not any(have_all(row, [column]) for row in source.first_lines for column in _NEEDED) and not any(
         "monthly hospital activity" in map(normalise, row) for row in source.first_lines
     ):
         return []

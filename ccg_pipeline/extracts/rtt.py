@@ -21,9 +21,12 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
     Schema,
+    UnknownLayoutError,
     adds_up,
     are_codes,
+    described,
     no_blanks,
     no_repeats,
     normalise,
@@ -31,11 +34,13 @@ from ccg_pipeline.extracts.contract import (
     parents_to_the_end,
     typed,
 )
+from ccg_pipeline.extracts.headings import columns_of, named, pick
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import (
     beside,
     find_header,
+    in_words,
     non_submitters,
     prove_last_line,
     read_delimited,
@@ -74,63 +79,25 @@ schema: Schema = {
     "pathways": pl.Int64,
 }
 
-_ORGANISATIONS = (
-    Column("provider_parent_code", ("Provider Parent Org Code",)),
-    Column("provider_parent_name", ("Provider Parent Name",)),
-    Column("provider_code", ("Provider Org Code",)),
-    Column("provider_name", ("Provider Org Name",)),
-    Column("commissioner_parent_code", ("Commissioner Parent Org Code",)),
-    Column("commissioner_parent_name", ("Commissioner Parent Name",)),
-    Column("commissioner_code", ("Commissioner Org Code",)),
-    Column("commissioner_name", ("Commissioner Org Name",)),
+_FULL_ORGANISATIONS = columns_of(name, "full_organisations")
+_FULL_TOTALS = pick(
+    columns_of(name, "full_totals"), "pathways_with_known_start", "pathways_with_unknown_start", "pathways"
 )
-# Layout of the columns beside the bands, by the heading that tells it from the others.
+
+
+def _full(group: str, told_by: str) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """The columns of a full extract beside its bands, and those in whose headings the layout is known."""
+    columns = (*columns_of(name, group), *_FULL_ORGANISATIONS)
+    return columns, pick(columns, told_by, "period", "provider_code", "commissioner_code")
+
+
+# In this order: July 2016 has the code under `Treatment Function Name` and the name under another heading.
 _FULL_LAYOUTS = {
-    "RTT Part Type": (
-        "rtt_full",
-        (
-            Column("period", ("Period",)),
-            *_ORGANISATIONS,
-            Column("part", ("RTT Part Type",)),
-            Column("part_description", ("RTT Part Description",)),
-            Column("treatment_function_code", ("Treatment Function Code",)),
-            Column("treatment_function_name", ("Treatment Function Name",)),
-        ),
-    ),
-    # July 2016 has the code under `Treatment Function Name` and the name under `Treatment Function Description`.
-    "Treatment Function Description": (
-        "rtt_full_2016_07",
-        (
-            Column("financial_year", ("Year",)),
-            Column("period", ("Period Name",)),
-            *_ORGANISATIONS,
-            Column("part", ("RTT Part Name",)),
-            Column("part_type", ("RTT Part Type",), required=False),
-            Column("part_description", ("RTT Part Description",), required=False),
-            Column("treatment_function_code", ("Treatment Function Name",)),
-            Column("treatment_function_name", ("Treatment Function Description",)),
-        ),
-    ),
-    "RTT Part Name": (
-        "rtt_full_to_2017_09",
-        (
-            Column("financial_year", ("Year",)),
-            Column("period", ("Period Name",)),
-            *_ORGANISATIONS,
-            Column("part", ("RTT Part Name",)),
-            Column("part_type", ("RTT Part Type",), required=False),
-            Column("part_description", ("RTT Part Description",), required=False),
-            Column("treatment_function_code", ("Treatment Function Code",)),
-            Column("treatment_function_name", ("Treatment Function Name",)),
-        ),
-    ),
+    "rtt_full": _full("full", "part"),
+    "rtt_full_2016_07": _full("full_2016_07", "treatment_function_name"),
+    "rtt_full_to_2017_09": _full("full_to_2017_09", "part"),
 }
 _PART_COLUMNS = ("part", "part_type", "part_description")
-_FULL_TOTALS = (
-    Column("pathways_with_known_start", ("Total",), "count"),
-    Column("pathways_with_unknown_start", ("Patients with unknown clock start date",), "count"),
-    Column("pathways", ("Total All",), "count"),
-)
 
 # What a workbook says it counts, and the same for its sheets of pathways with a decision to admit.
 _WORKBOOK_PARTS = {
@@ -153,68 +120,22 @@ class _View:
     """Whose figures a workbook holds: the headings of its organisations, and what its sheets are called."""
 
     name: str
-    parent: Column
-    code: Column
-    org_name: Column
+    columns: tuple[Column, ...]
 
     @property
-    def columns(self) -> tuple[Column, ...]:
-        return (self.parent, self.code, self.org_name)
+    def parent(self) -> Column:
+        return named(self.columns, f"{self.name}_parent_code")
+
+    @property
+    def code(self) -> Column:
+        return named(self.columns, f"{self.name}_code")
 
 
-_PARENTS = ("Area Team Code", "Region Code", "SHA Code", "Regional Team Code")
-_VIEWS = {
-    "commissioner": _View(
-        "commissioner",
-        Column("commissioner_parent_code", _PARENTS, required=False),
-        Column("commissioner_code", ("CCG Code", "Org Code", "Commissioner Code", "PCT Code", "Sub-ICB Code")),
-        Column("commissioner_name", ("CCG Name", "Org Name", "Commissioner Name", "PCT Name", "Sub-ICB Name")),
-    ),
-    "provider": _View(
-        "provider",
-        Column("provider_parent_code", _PARENTS, required=False),
-        Column("provider_code", ("Provider Code", "Org Code", "Trust Code", "Provider Org Code")),
-        Column("provider_name", ("Provider Name", "Org Name", "Trust Name", "Provider Org Name")),
-    ),
-}
-_PARENT_NAMES = (  # not loaded
-    Column("parent_name", ("Area Team Name", "Region Name", "SHA Name", "Regional Team Name"), required=False),
-    Column("system_code", ("ICB Code", "STP Code"), required=False),
-    Column("system_name", ("ICB Name", "STP Name"), required=False),
-)
-_TREATMENT_FUNCTION = (
-    Column("treatment_function_code", ("Treatment Function Code",)),
-    Column("treatment_function_name", ("Treatment Function",)),
-)
-_WORKBOOK_TOTALS = (
-    Column(
-        "pathways",
-        ("Total number of incomplete pathways", "Total number of completed pathways (all)"),
-        "count",
-    ),
-    Column(
-        "pathways_with_known_start",
-        ("Total number of completed pathways (with a known clock start)",),
-        "count",
-        required=False,
-    ),
-    Column("pathways_with_unknown_start", ("Patients with unknown clock start date",), "count", required=False),
-    Column(
-        "within_18_weeks",
-        ("Total within 18 weeks", "Total (with a known clock start) within 18 weeks"),
-        "count",
-        required=False,
-    ),
-)
-_WORKBOOK_DERIVED = (  # printed from the bands, `-` under 50 pathways: not loaded
-    Column("share_within_18_weeks", ("% within 18 weeks",), required=False),
-    Column("median_weeks", ("Average (median) waiting time (in weeks)",), required=False),
-    Column("percentile_92_weeks", ("92nd percentile waiting time (in weeks)",), required=False),
-    Column("percentile_95_weeks", ("95th percentile waiting time (in weeks)",), required=False),
-    Column("total_52_plus", ("Total 52 plus weeks",), "count", required=False),
-    Column("total_65_plus", ("Total 65 plus weeks",), "count", required=False),
-    Column("total_78_plus", ("Total 78 plus weeks",), "count", required=False),
-)
+_VIEWS = {view: _View(view, columns_of(name, f"workbook_{view}s")) for view in ("commissioner", "provider")}
+_PARENT_NAMES = columns_of(name, "workbook_parents")  # not loaded
+_TREATMENT_FUNCTION = columns_of(name, "workbook_functions")
+_WORKBOOK_TOTALS = columns_of(name, "workbook_totals")
+_WORKBOOK_DERIVED = columns_of(name, "workbook_derived")  # printed from the bands, `-` under 50 pathways: not loaded
 
 
 def recognise(source: Source) -> float:
@@ -222,7 +143,8 @@ def recognise(source: Source) -> float:
     if source.is_text:
         if _full_layout(source) is not None:
             return 1.0
-        return 0.6 if source.header_line(["Treatment Function Code"]) is not None else 0.0
+        codes = named(_FULL_LAYOUTS["rtt_full"][0], "treatment_function_code")
+        return 0.6 if source.header_line([codes]) is not None else 0.0
     national = _national(source)
     if national is None:
         return 0.0
@@ -239,9 +161,8 @@ def read(source: Source) -> Extract:
 
 def _full_layout(source: Source) -> tuple[int, str, tuple[Column, ...]] | None:
     """Header line, name and columns of the full extract's layout; None where none fits."""
-    for heading, (layout, columns) in _FULL_LAYOUTS.items():
-        period = "Period" if layout == "rtt_full" else "Period Name"
-        header = source.header_line([heading, period, "Provider Org Code", "Commissioner Org Code"])
+    for layout, (columns, told_by) in _FULL_LAYOUTS.items():
+        header = source.header_line(told_by)
         if header is not None:
             return header, layout, columns
     return None
@@ -301,13 +222,17 @@ def _full_bands(headings: Sequence[str], where: str) -> tuple[Column, ...]:
     """The week columns, which must run from week 0 without a gap and end open."""
     count = sum(bool(re.match(r"gt \d+ ", normalise(h))) for h in headings)
     if count not in _BAND_COUNTS:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"{where}: {count} columns of weeks waited, expected {' or '.join(map(str, _BAND_COUNTS))}. "
             "A new layout is added in ccg_pipeline/extracts/rtt.py."
         )
     weeks = [int(m[1]) for h in headings if (m := re.match(r"gt (\d+) ", normalise(h)))]
     if weeks not in (sorted(weeks), sorted(weeks, reverse=True)):
         raise ExtractError(f"{where}: the columns of weeks waited are out of order: two may have changed places.")
+    return _full_band_columns(count)
+
+
+def _full_band_columns(count: int) -> tuple[Column, ...]:
     closed = [f"Gt {w:02d} To {w + 1:02d} Weeks SUM 1" for w in range(count - 1)]
     return tuple(Column(f"band_{w}", (h,), "count") for w, h in enumerate([*closed, f"Gt {count - 1} Weeks SUM 1"]))
 
@@ -330,7 +255,7 @@ def _known_parts(frame: pl.DataFrame) -> pl.DataFrame:
     for row in frame.unique(columns, maintain_order=True).iter_rows(named=True):
         found = {meanings.get(normalise(row[c])) for c in columns}
         if len(found) != 1 or None in found:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"row {row['source_row']}: RTT part {' / '.join(repr(row[c]) for c in columns)}, "
                 f"expected one of {', '.join(f'{code} {text!r}' for code, text in _PARTS.values())}."
             )
@@ -411,13 +336,13 @@ def _read_workbook(source: Source) -> Extract:
     front = _front(source, national)
     sheets = _organisation_sheets(source, view)
     if not sheets:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"no sheet has {view.name} codes with treatment functions and weeks, expected one "
             f"(sheets: {', '.join(source.sheet_names)}; codes are headed {', '.join(view.code.headings)})."
         )
     frames: dict[str, list[pl.DataFrame]] = {}
     bands: Sequence[Column] = ()
-    for sheet, heading in sheets.items():
+    for sheet in sheets:
         part = "part_2a" if _DTA.search(normalise(sheet)) else front.part
         said = _front(source, sheet, part)
         if said.month != front.month or said.part not in (part, front.part):
@@ -428,7 +353,7 @@ def _read_workbook(source: Source) -> Extract:
         bands = _workbook_bands(source, sheet, _NEEDED)
         columns = (*view.columns, *_PARENT_NAMES, *_workbook_columns(bands))
         frames.setdefault(part, []).append(
-            _workbook_rows(source, sheet, [*_NEEDED, heading], columns, bands, part, view.code.name)
+            _workbook_rows(source, sheet, [*_NEEDED, view.code], columns, bands, part, view.code.name)
         )
     caveats = list(non_submitters(source))
     by_part = {}
@@ -507,19 +432,12 @@ def _front(source: Source, sheet: str, part: str | None = None) -> _Front:
     return _Front(part, month, old is not None)
 
 
-_NEEDED = ("Treatment Function Code", ">0-1")
+_NEEDED = (named(_TREATMENT_FUNCTION, "treatment_function_code"), ">0-1")
 
 
-def _organisation_sheets(source: Source, view: _View) -> dict[str, str]:
-    """The sheets with organisations of the view, treatment functions and weeks, each with its heading of codes."""
-    found = {}
-    for sheet in source.sheet_names:
-        cells = source.sheet(sheet)
-        for heading in view.code.headings:
-            if find_header(cells, [heading, *_NEEDED]) is not None:
-                found[sheet] = heading
-                break
-    return found
+def _organisation_sheets(source: Source, view: _View) -> list[str]:
+    """The sheets with organisations of the view, treatment functions and weeks."""
+    return [s for s in source.sheet_names if find_header(source.sheet(s), [view.code, *_NEEDED]) is not None]
 
 
 def _england_agrees(
@@ -568,14 +486,18 @@ def _workbook_columns(bands: Sequence[Column]) -> tuple[Column, ...]:
     return (*_TREATMENT_FUNCTION, *bands, *_WORKBOOK_TOTALS, *_WORKBOOK_DERIVED)
 
 
-def _workbook_bands(source: Source, sheet: str, needed: Sequence[str]) -> tuple[Column, ...]:
+def _workbook_bands(source: Source, sheet: str, needed: Sequence[str | Column]) -> tuple[Column, ...]:
     cells = source.sheet(sheet)
     headings = [normalise(c) for c in cells[find_header(cells, needed) or 0]]
     count = sum(bool(re.fullmatch(r">\d+-\d+", h)) for h in headings) + 1
     if count not in _BAND_COUNTS:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"sheet {sheet!r}: {count} columns of weeks waited, expected {' or '.join(map(str, _BAND_COUNTS))}."
         )
+    return _workbook_band_columns(count)
+
+
+def _workbook_band_columns(count: int) -> tuple[Column, ...]:
     closed = [f">{w}-{w + 1}" for w in range(count - 1)]
     return tuple(Column(f"band_{w}", (h,), "count") for w, h in enumerate([*closed, f"{count - 1} plus"]))
 
@@ -583,7 +505,7 @@ def _workbook_bands(source: Source, sheet: str, needed: Sequence[str]) -> tuple[
 def _workbook_rows(
     source: Source,
     sheet: str,
-    needed: Sequence[str],
+    needed: Sequence[str | Column],
     columns: Sequence[Column],
     bands: Sequence[Column],
     part: str,
@@ -644,3 +566,37 @@ def _workbook_rows(
                 f"{first.get('within_18_weeks')}). Fetch the file again or ask the publisher."
             )
     return frame
+
+
+descriptions = described(
+    (*_FULL_LAYOUTS["rtt_full"][0], *_FULL_TOTALS),
+    part="part_1a (admitted), part_1b (non-admitted), part_2 (incomplete), part_2a (decision to admit) or part_3 (new)",
+    is_total="whether the row is the total of the treatment functions (C_999 and the like)",
+    week_bands="pathways by week waited, 53 or 105 elements, the last open (count); null where a row has no weeks",
+)
+layouts = (
+    *(
+        PublishedLayout(
+            f"{layout}_{count}_bands",
+            f"a csv with {in_words(told_by)} and {count} columns of weeks waited",
+            (*columns, *_full_band_columns(count), *_FULL_TOTALS),
+        )
+        for layout, (columns, told_by) in _FULL_LAYOUTS.items()
+        for count in _BAND_COUNTS
+        if count == _BAND_COUNTS[0] or layout == "rtt_full"
+    ),
+    *(
+        PublishedLayout(
+            f"rtt_{kind}_workbook_{count}_bands",
+            f"a workbook with a sheet National, on the basis of {view}s, with {count} columns of weeks waited",
+            (*_VIEWS[view].columns, *_PARENT_NAMES, *_workbook_columns(_workbook_band_columns(count))),
+            is_workbook=True,
+        )
+        for kind, view, counts in (
+            ("pct", "commissioner", _BAND_COUNTS[:1]),
+            ("commissioner", "commissioner", _BAND_COUNTS),
+            ("provider", "provider", _BAND_COUNTS),
+        )
+        for count in counts
+    ),
+)

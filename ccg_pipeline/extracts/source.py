@@ -21,7 +21,7 @@ import fastexcel
 import polars as pl
 
 from ccg_pipeline.extracts.containers import MOST_BYTES, MOST_RATIO, prove_xls, prove_xlsx
-from ccg_pipeline.extracts.contract import ExtractError, normalise
+from ccg_pipeline.extracts.contract import Column, ExtractError, have_all
 
 _XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = b"PK\x03\x04"
@@ -155,13 +155,9 @@ class Source:
         except csv.Error:
             return []
 
-    def header_line(self, needed: Sequence[str]) -> int | None:
+    def header_line(self, needed: Sequence[str | Column]) -> int | None:
         """The 0-based record in which all ``needed`` headings stand, within the first few; None if none."""
-        wanted = {normalise(h) for h in needed}
-        for number, cells in enumerate(self.first_lines):
-            if wanted <= {normalise(c) for c in cells}:
-                return number
-        return None
+        return next((number for number, cells in enumerate(self.first_lines) if have_all(cells, needed)), None)
 
     def table(self, header: int, counts: Sequence[int] = ()) -> pl.DataFrame:
         """A text file's rows below its header: text cells, and ``source_row`` (1-based).

@@ -11,20 +11,21 @@ from datetime import date
 
 import polars as pl
 
-from ccg_pipeline.extracts.contract import Column, ExtractError, match_headings, normalise
+from ccg_pipeline.extracts.contract import Column, ExtractError, UnknownLayoutError, have_all, match_headings, normalise
 from ccg_pipeline.extracts.periods import parse_day
 from ccg_pipeline.extracts.source import Source
 
 _DEEPEST_HEADER = 25
 
 
-def find_header(cells: Sequence[Sequence[str | None]], needed: Sequence[str]) -> int | None:
+def find_header(cells: Sequence[Sequence[str | None]], needed: Sequence[str | Column]) -> int | None:
     """The 0-based row in which all ``needed`` headings stand, within the first rows; None if none."""
-    wanted = {normalise(h) for h in needed}
-    for number, row in enumerate(cells[:_DEEPEST_HEADER]):
-        if wanted <= {normalise(c) for c in row}:
-            return number
-    return None
+    return next((number for number, row in enumerate(cells[:_DEEPEST_HEADER]) if have_all(row, needed)), None)
+
+
+def in_words(needed: Sequence[str | Column]) -> str:
+    """The headings of a header row as a message names them."""
+    return ", ".join(repr(h.headings[0] if isinstance(h, Column) else h) for h in needed)
 
 
 def beside(source: Source, sheet: str, label: str) -> str | None:
@@ -110,7 +111,7 @@ def _listed(cells: Sequence[str]) -> list[str]:
 
 
 def read_table(
-    source: Source, sheet: str, needed: Sequence[str], columns: Sequence[Column], grouped: bool = False
+    source: Source, sheet: str, needed: Sequence[str | Column], columns: Sequence[Column], grouped: bool = False
 ) -> pl.DataFrame:
     """The table of a sheet: text columns by our names, ``source_sheet`` and ``source_row``.
 
@@ -122,10 +123,8 @@ def read_table(
     header = find_header(cells, needed)
     where = f"sheet {sheet!r}"
     if header is None:
-        raise ExtractError(
-            f"{where}: no header row with {', '.join(map(repr, needed))} in its first {_DEEPEST_HEADER} rows."
-        )
-    headings = _with_groups(cells[header - 1], cells[header]) if grouped and header else cells[header]
+        raise UnknownLayoutError(f"{where}: no header row with {in_words(needed)} in its first {_DEEPEST_HEADER} rows.")
+    headings = with_groups(cells[header - 1], cells[header]) if grouped and header else cells[header]
     positions = match_headings(headings, columns, f"{where} row {header + 1}")
     unnamed = [i for i in range(len(cells[header])) if i not in positions.values()]
     for number, row in enumerate(cells[header + 1 :], header + 2):
@@ -149,7 +148,7 @@ def read_table(
     )
 
 
-def _with_groups(groups: Sequence[str | None], headings: Sequence[str | None]) -> list[str | None]:
+def with_groups(groups: Sequence[str | None], headings: Sequence[str | None]) -> list[str | None]:
     """Each heading with its group, which stands over the first of its columns."""
     named: list[str | None] = []
     group: str | None = None

@@ -20,6 +20,8 @@ from ccg_pipeline.extracts.contract import Extract, ExtractError, no_repeats
 
 _ALWAYS = (date(1900, 1, 1), date(9999, 12, 31))
 
+_OF_A_COUNTY = {"local_authority", "hwb"}  # the council and its Health and Wellbeing Board share a code
+
 
 class NotInCatalogueError(ExtractError):
     """A code that the catalogue does not have, yet: the file is tried again every night."""
@@ -111,7 +113,8 @@ class Catalogue:
                 "dbt_project/seeds/organisations.csv; the file is tried again every night."
             )
         if stated:
-            if known and stated not in {level for level, _, _ in known}:
+            levels = {level for level, _, _ in known}
+            if known and stated not in levels and not (stated in _OF_A_COUNTY and levels & _OF_A_COUNTY):
                 raise ExtractError(
                     f"{_where(row)}: {code} is {_either(known)} in the catalogue, not {stated}. Correct the code or "
                     "its level."

@@ -52,10 +52,11 @@ class LoadResult:
 
 @lru_cache(maxsize=1)
 def reader_version() -> str:
-    """A fingerprint of the code that reads extracts: what an older reader loaded or refused is read again."""
+    """A fingerprint of the readers and their map of headings: what an older one loaded or refused is read again."""
     digest = hashlib.sha256()
-    for source in sorted(Path(extracts.__file__).parent.rglob("*.py")):
-        digest.update(source.read_bytes())
+    for source in sorted(Path(extracts.__file__).parent.rglob("*")):
+        if source.suffix in (".py", ".csv"):
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -66,7 +67,7 @@ def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_projec
     """
     source = Source(path, name)
     try:
-        extract = extracts.recognise(source).read(source)
+        extract = extracts.read(source)
         if extract.dataset == local_returns.name:
             extract = Catalogue.of(seeds).looked_up(extract)
     except (ExtractError, OSError, KeyboardInterrupt, MemoryError):

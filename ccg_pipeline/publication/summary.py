@@ -1,4 +1,4 @@
-"""What a publication holds, in few lines: files by dataset and status, indicators, breaches, quarantine."""
+"""What a publication holds, in few lines: files by dataset and status, indicators, breaches, questions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+
+from ccg_pipeline.publication.queries import SEVERITIES
 
 STATUSES = ("loaded", "superseded", "duplicate", "quarantined")
 
@@ -15,7 +17,7 @@ class Summary:
     """Counts of one publication. ``files`` is by dataset (``not recognised`` for none), then by status;
     ``breaches`` is by standard: all months, and the latest month that the standard was judged in; ``restatements``
     counts values that a later edition changed and breaches that ``appeared`` or ``vanished`` with it; ``corrections``
-    those ``applied`` and ``not_applied``.
+    those ``applied`` and ``not_applied``; ``queries`` counts the questions to the analyst by severity.
     """
 
     files: dict[str, dict[str, int]]
@@ -27,6 +29,7 @@ class Summary:
     breaches: dict[str, dict[str, Any]]
     restatements: dict[str, int]
     corrections: dict[str, int]
+    queries: dict[str, int]
 
 
 def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
@@ -67,6 +70,9 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
     applied, not_applied = con.execute(
         "SELECT count(*) FILTER (WHERE is_applied), count(*) FILTER (WHERE NOT is_applied) FROM marts.fct_corrections"
     ).fetchall()[0]
+    queries = dict.fromkeys(SEVERITIES, 0) | dict(
+        con.execute("SELECT severity, count(*) FROM marts.fct_data_queries GROUP BY 1").fetchall()
+    )
     return Summary(
         files=files,
         indicators=values[0],
@@ -77,6 +83,7 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
         breaches=breaches,
         restatements={"values": restated, "appeared": appeared, "vanished": vanished},
         corrections={"applied": applied, "not_applied": not_applied},
+        queries=queries,
     )
 
 
@@ -111,4 +118,6 @@ def in_words(summary: Summary) -> list[str]:
             f"Corrections: {corrections['applied']:,} applied, {corrections['not_applied']:,} not applied, each with "
             "the reason (marts.fct_corrections)",
         ]
+    asked = ", ".join(f"{count:,} {severity}" for severity, count in summary.queries.items() if count)
+    lines += ["", f"Questions to the analyst: {asked + ' (ccg queries shows them)' if asked else 'none'}"]
     return lines

@@ -43,6 +43,7 @@ def a_return(folder: Path, *rows: dict[str, str]) -> Path:
         ("2019-05", "month", "2019-05-01", "2019-05-31", "2019-05"),
         ("May-19", "month", "2019-05-01", "2019-05-31", "2019-05"),
         ("2019-05-01 00:00:00", "month", "2019-05-01", "2019-05-31", "2019-05"),
+        ("November 2010", "month", "2010-11-01", "2010-11-30", "2010-11"),
         ("2019/20-Q1", "quarter", "2019-04-01", "2019-06-30", "2019/20-Q1"),
         ("2019-20 Q4", "quarter", "2020-01-01", "2020-03-31", "2019/20-Q4"),
         ("Q2 2010-11", "quarter", "2010-07-01", "2010-09-30", "2010/11-Q2"),
@@ -62,8 +63,10 @@ def test_periods(text: str, kind: str, start: str, end: str, label: str) -> None
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("2010-11", "is a month and a financial year"),
-        ("2011-12 YTD", "is a month and a financial year"),
+        ("2010-11", "is a month or a financial year"),
+        ("2011-12 YTD", "is a month or a financial year"),
+        ("Nov-10", r"Write 2010/11 for the year .* November 2010 for the month"),
+        ("2010-11-01 00:00:00", "is a month or a financial year"),
         ("2019/20 YTD", "expected the last month of the year to date"),
         ("2019/21", "expected a month"),
         ("2018/20-Q1", "is no financial year"),
@@ -160,6 +163,7 @@ CATALOGUE = Catalogue(
     units={"AE_4HR": "percent", "PTS2": "percent", "MSK2": "percent", "MONEY": "gbp_thousands"},
     local_codes={("RYC", "lqr2"): "PTS2", ("CONNECT", "lqr2"): "MSK2"},
     levels={
+        "E10000015": [("hwb", date(1900, 1, 1), date(9999, 12, 31))],
         "RWG": [("provider", date(1900, 1, 1), date(9999, 12, 31))],
         "06N": [
             ("ccg", date(2013, 4, 1), date(2022, 6, 30)),
@@ -213,6 +217,8 @@ def test_what_the_catalogue_does_not_have_is_told(cells: dict[str, str], said: s
 def test_an_organisation_outside_the_catalogue_needs_its_level(tmp_path: Path) -> None:
     rows = looked_up(a_return(tmp_path, a_row(org_code="E82001", org_level="practice"))).rows
     assert rows["org_level"].to_list() == ["practice"]
+    county = looked_up(a_return(tmp_path, a_row(org_code="E10000015", org_level="local_authority"))).rows
+    assert county["org_level"].to_list() == ["local_authority"]
     with pytest.raises(ExtractError, match="RWG is provider in the catalogue, not ccg"):
         looked_up(a_return(tmp_path, a_row(org_level="ccg")))
 

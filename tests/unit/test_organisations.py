@@ -35,6 +35,7 @@ COMMISSIONERS = [
 ]
 TRUSTS = [
     ods_row("RVL", "BARNET AND CHASE FARM HOSPITALS NHS TRUST", "QMJ", "19990401", "20140701", "Y56"),
+    ods_row("R0B", "SOUTH TYNESIDE AND SUNDERLAND NHS FOUNDATION TRUST", "QHM", "20190401", region="Y63"),
     ods_row("RYY", "KENT COMMUNITY HEALTH NHS FOUNDATION TRUST", "QKS", "20101101", region="Y59"),
 ]
 
@@ -72,7 +73,7 @@ def test_a_list_of_commissioners_dates_itself_by_its_latest_opening(tmp_path: Pa
 
 
 def test_the_areas_of_a_list_older_than_stps_are_no_stp(tmp_path: Path) -> None:
-    rows = [ods_row("06N", "NHS HERTS VALLEYS CCG", "Q78"), *COMMISSIONERS[1:]]
+    rows = [ods_row("06N", "NHS HERTS VALLEYS CCG", "Q78"), COMMISSIONERS[1], COMMISSIONERS[3]]
     extract = read(ods_list(tmp_path / "a.csv", rows))
     assert stated(extract, "organisation", "org_code", "parent_code")[:2] == [("06N", None), ("00C", "QHM")]
 
@@ -82,6 +83,7 @@ def test_a_list_of_trusts(tmp_path: Path) -> None:
     assert extract.coverage[0].part == "ods_trusts"
     assert stated(extract, "organisation", "org_code", "org_role", "valid_to") == [
         ("RVL", "trust", date(2014, 7, 1)),
+        ("R0B", "trust", None),
         ("RYY", "trust", None),
     ]
 
@@ -101,8 +103,9 @@ def test_a_list_of_trusts(tmp_path: Path) -> None:
         (COMMISSIONERS[:4], "the list ends with 99Q in row 4 and lacks X2C4Y"),
         ([*COMMISSIONERS[:5], ods_row("A4R1E", "NEWHAM - SUB-ICB REPORTING ENTITY")], "lacks Z4H8X"),
         (TRUSTS[:1], "the list ends with RVL in row 1 and lacks RYY"),
-        ([[*row[:3], "", *row[4:]] for row in COMMISSIONERS], "column 4 (parent) is empty in every row"),
-        ([[*row[:11], "", *row[12:]] for row in COMMISSIONERS], "column 12 (closed) is empty in every row"),
+        ([[*row[:3], "", *row[4:]] for row in COMMISSIONERS], "row 1, column 4 (parent): blank for 06N"),
+        (changed(COMMISSIONERS, 2, 12, ""), "row 2, column 12 (closed): blank for 00C, a CCG in a list that has"),
+        ([[*row[:11], "", *row[12:]] for row in TRUSTS], "column 12 (closed) is empty in every row"),
     ],
 )
 def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, rows: list[list[str]], words: str) -> None:
@@ -171,6 +174,7 @@ def test_a_lookup_of_ccgs(tmp_path: Path) -> None:
         ("E54000061,QF7", "E54000061,", "row 3, column ICB24CDH: found None"),
         ("E38000006,02P", "38000006,02P", "row 3, column SICBL24CD: found '38000006'"),
         ("E38000006,02P", "E38000006,2", "row 3, column SICBL24CDH: found '2'"),
+        ("NHS Herts - 06N", "", "row 2: the names None and 'NHS Herts Integrated Care Board'"),
         ("Y63", "Y62", "no commissioner in the region Y63"),
         (
             "Y61,East of England,1",

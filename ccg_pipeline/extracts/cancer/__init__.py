@@ -9,13 +9,14 @@ one of their tables. Does not belong here: which indicator a standard serves, an
 from __future__ import annotations
 
 from ccg_pipeline.extracts.cancer import flat, standard_csvs, workbooks
-from ccg_pipeline.extracts.cancer.shape import name, schema
+from ccg_pipeline.extracts.cancer.shape import descriptions, name, schema
 from ccg_pipeline.extracts.contract import Extract
 from ccg_pipeline.extracts.source import Source
 
-__all__ = ["name", "read", "recognise", "schema"]
+__all__ = ["descriptions", "layouts", "name", "read", "recognise", "schema"]
 
 _FAMILIES = (flat, standard_csvs, workbooks)
+layouts = (*flat.layouts, *standard_csvs.layouts, *workbooks.layouts)
 
 
 def recognise(source: Source) -> float:

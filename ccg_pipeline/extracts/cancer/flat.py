@@ -17,21 +17,26 @@ from ccg_pipeline.extracts.contract import (
     Column,
     Extract,
     ExtractError,
+    PublishedLayout,
+    UnknownLayoutError,
     adds_up,
     goes_to_the_end,
+    have_all,
+    nearest_text,
     no_blanks,
     no_repeats,
     normalise,
     typed,
 )
+from ccg_pipeline.extracts.headings import columns_of, pick
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import find_header, prove_last_line, read_delimited, read_table
+from ccg_pipeline.extracts.spreadsheet import find_header, in_words, prove_last_line, read_delimited, read_table
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Headings of the breakdowns, and the standards by their texts.
+    """The group of its headings beside those that all flat extracts have, and the standards by their texts.
 
     ``before_combined`` gives, for the combined standards by part, the standard of old that a part was before October
     2023; such an extract calls the months before combined too.
@@ -39,34 +44,34 @@ class Layout:
 
     name: str
     view: str
-    org: str
+    group: str
     standards: Mapping[str, str]
     stages: tuple[str, ...]
-    stage: str
-    patients: str = "TOTAL TREATED"
-    category: str | None = "CANCER TYPE"
-    modality: str | None = None
     before_combined: Mapping[str, str] | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        optional = (("category", self.category), ("modality", self.modality))
-        return (
-            Column("period", ("PERIOD",)),
-            Column("year", ("YEAR",)),
-            Column("month", ("MONTH",)),
-            Column("standard_text", ("STANDARD",)),
-            Column("org_code", (self.org,)),
-            Column("stage", (self.stage,)),
-            *(Column(name, (heading,)) for name, heading in optional if heading),
-            Column("patients", (self.patients,), "decimal"),
-            Column("patients_within", ("WITHIN STANDARD",), "decimal"),
-            Column("patients_after", ("BREACHES",), "decimal"),
-        )
+        return columns_of(shape.name, self.group, "flat")
+
+    def heading(self, column: str) -> str | None:
+        """The usual heading of a column; None where the layout has no such column."""
+        return next((c.headings[0] for c in self.columns if c.name == column), None)
 
     @property
-    def headings(self) -> list[str]:
-        return [c.headings[0] for c in self.columns]
+    def org(self) -> str:
+        return str(self.heading("org_code"))
+
+    @property
+    def stage(self) -> str:
+        return str(self.heading("stage"))
+
+    @property
+    def category(self) -> str | None:
+        return self.heading("category")
+
+    @property
+    def modality(self) -> str | None:
+        return self.heading("modality")
 
 
 _COMBINED = {
@@ -78,8 +83,7 @@ LAYOUTS = (
     Layout(
         name="cancer_flat_provider_2020_04_to_2023_09",
         view="provider",
-        org="ORG CODE",
-        stage="CARE SETTING",
+        group="flat_provider_to_2023_09",
         stages=("Admitted", "Non-admitted"),
         standards={
             "2WW": "two_week_wait",
@@ -97,8 +101,7 @@ LAYOUTS = (
     Layout(
         name="cancer_flat_provider_from_2023_10",
         view="provider",
-        org="ORG CODE",
-        stage="STAGE/ROUTE",
+        group="flat_provider_from_2023_10",
         stages=(
             "First Treatment",
             "Subsequent Treatment",
@@ -109,17 +112,13 @@ LAYOUTS = (
             "BREAST SYMPTOMATIC, CANCER NOT SUSPECTED",
             "NATIONAL SCREENING PROGRAMME",
         ),
-        modality="TREATMENT MODALITY",
         standards=_COMBINED,
     ),
     Layout(
         name="cancer_flat_sub_icb_from_2023_04",
         view="commissioner",
-        org="ICB SUB LOCATION",
-        stage="SUB-CATEGORY",
+        group="flat_sub_icb",
         stages=(),
-        patients="TOTAL",
-        category=None,
         standards=_COMBINED,
         # Two of the parts had no standard of their own.
         before_combined={
@@ -136,8 +135,17 @@ LAYOUTS = (
     ),
 )
 _MODALITIES = shape.headings("ALL MODALITIES", "Anti-cancer drug regimen", "Other", "Radiotherapy", "Surgery")
+_MARKS = pick(columns_of(shape.name, "flat"), "standard_text", "patients_within", "patients_after")
+layouts = tuple(
+    PublishedLayout(
+        layout.name,
+        f"a table with {in_words(_MARKS)}, and {layout.org!r} beside {layout.stage!r}",
+        layout.columns,
+        None,
+    )
+    for layout in LAYOUTS
+)
 _MOST_SHEETS = 3  # the published ones have one; the sheets of larger workbooks are not opened in vain
-_MARKS = ("STANDARD", "WITHIN STANDARD", "BREACHES")
 _KEY = ["period_start", "standard", "org_code", "stage"]
 
 
@@ -156,8 +164,7 @@ def _where(source: Source) -> tuple[str | int, list[str]] | None:
 
 def _layout(found: list[str]) -> Layout:
     """The layout with the most of these headings."""
-    headings = shape.headings(*found)
-    return max(LAYOUTS, key=lambda layout: len(shape.headings(*layout.headings) & headings))
+    return max(LAYOUTS, key=lambda layout: sum(have_all(found, [c]) for c in layout.columns))
 
 
 def recognise(source: Source) -> float:
@@ -169,13 +176,13 @@ def read(source: Source) -> Extract:
     """All months and standards of the extract, every row of it, with those marked that make the figures."""
     head = _where(source)
     if head is None:
-        raise ExtractError(f"no header row with {', '.join(_MARKS)}. Fetch the file again.")
+        raise ExtractError(f"no header row with {in_words(_MARKS)}. Fetch the file again.")
     place, found = head
     layout = _layout(found)
     if isinstance(place, str):
         others = [s for s in source.sheet_names if s != place and source.sheet(s, rows=25)]
         if others:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"sheet {others[0]!r} is not known beside {place!r}, expected one sheet with data. A new sheet is "
                 "added in ccg_pipeline/extracts/cancer/flat.py."
             )
@@ -204,10 +211,10 @@ def _unknown(frame: pl.DataFrame, column: str, known: list[str], where: str, hea
     text = pl.col(column).str.to_lowercase().str.replace_all(r"\s+", " ")
     off = frame.filter(pl.col(column).is_not_null() & ~text.is_in(list(shape.headings(*known))))
     if off.height:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"{where} row {off['source_row'][0]}, column {heading!r}: {off[column][0]!r} is not known, expected one of "
-            f"{'; '.join(known)} ({off.height} such rows). Check that the file is as published; a new one is added in "
-            "ccg_pipeline/extracts/cancer/flat.py."
+            f"{'; '.join(known)}{nearest_text(off[column][0], known)} ({off.height} such rows). Check that the file is "
+            "as published; a new one is added in ccg_pipeline/extracts/cancer/flat.py."
         )
 
 
@@ -250,7 +257,7 @@ def _named(frame: pl.DataFrame, layout: Layout, where: str) -> pl.DataFrame:
             pl.col("category").str.contains(r"(?i)^(all|total)\b") & (_text("category") != "all cancers")
         )
         if group.height:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"{where} row {group['source_row'][0]}, column {layout.category!r}: {group['category'][0]!r} is a "
                 "total that is not known, expected 'ALL CANCERS'. A new one is added in "
                 "ccg_pipeline/extracts/cancer/flat.py."
@@ -317,7 +324,7 @@ def _counted(frame: pl.DataFrame, layout: Layout, where: str) -> pl.DataFrame:
         figure = "whole" if "whole" in found else "by cancer"
         if figure not in found or "by both" in found:
             first = found.get("by both", group)
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"{where} row {first['source_row'][0]}: {standard} of {month:%B %Y} has rows "
                 f"{', '.join(sorted(found))}, expected ALL CANCERS or rows by cancer, in ALL MODALITIES. A "
                 "new breakdown is added in ccg_pipeline/extracts/cancer/flat.py."

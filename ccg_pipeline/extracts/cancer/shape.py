@@ -34,6 +34,21 @@ schema: Schema = {
     "patients_after": pl.Float64,
 }
 
+descriptions = {
+    "view": "whose figures: commissioner (CCG, later sub-ICB location), icb or provider",
+    "standard": "the standard, in our words (62_day_gp ...)",
+    "org_code": "ODS code of the organisation, or UNKNOWN; null for England's row",
+    "org_name": "name of the organisation, as the file has it",
+    "is_counted": "whether the row makes up the standard's figure; parts of it do not",
+    "stage": "care setting (to September 2023), treatment stage or referral route (after)",
+    "modality": "treatment modality, in extracts that have it",
+    "category": "cancer or treatment type",
+    "patients": "patients treated, seen or told (count, halves where two providers share one)",
+    "patients_within": "of these, within the standard's days (count)",
+    "patients_after": "of these, after the standard's days (count)",
+    "share_within": "printed share within the days, as a fraction",
+}
+
 # From this month the nine standards of old are three.
 COMBINED_FROM = date(2023, 10, 1)
 

@@ -12,8 +12,15 @@ import io
 import polars as pl
 
 from ccg_pipeline.extracts.cancer import shape
-from ccg_pipeline.extracts.cancer.tables import VIEWS, is_heading_row, organisation_heading, read_month, read_tables
-from ccg_pipeline.extracts.contract import Extract, ExtractError, normalise
+from ccg_pipeline.extracts.cancer.tables import (
+    VIEWS,
+    is_heading_row,
+    organisation_heading,
+    published,
+    read_month,
+    read_tables,
+)
+from ccg_pipeline.extracts.contract import Extract, ExtractError, UnknownLayoutError, normalise
 from ccg_pipeline.extracts.source import Source
 
 _MOST_LINES = 100_000  # the published ones have about 500
@@ -33,6 +40,13 @@ TITLES = {
         "62-DAY WAIT FOR FIRST TREATMENT FROM CONSULTANT UPGRADE: ALL CANCERS": "62_day_upgrade",
     }.items()
 }
+layouts = (
+    published(
+        "cancer_provider_csv_2015_to_2017",
+        "a csv with the title of one standard above its tables, by provider",
+        "provider",
+    ),
+)
 
 
 def recognise(source: Source) -> float:
@@ -62,7 +76,7 @@ def read(source: Source) -> Extract:
     title = normalise(next((row[0] for row in rows if row[0]), None))
     standard = TITLES.get(title)
     if standard is None:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"row 1: the standard {title.upper()!r} is not known; known are {'; '.join(t.upper() for t in TITLES)}. A "
             "new standard is added in ccg_pipeline/extracts/cancer/standard_csvs.py."
         )

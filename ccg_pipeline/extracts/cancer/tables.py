@@ -9,13 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import polars as pl
 
-from ccg_pipeline.extracts.cancer.shape import COUNTS, headings, prove_rows
+from ccg_pipeline.extracts.cancer.shape import COUNTS, headings, name, prove_rows
 from ccg_pipeline.extracts.cancer.standards import prove_category
-from ccg_pipeline.extracts.contract import Column, ExtractError, adds_up, match_headings, no_repeats, normalise, typed
+from ccg_pipeline.extracts.contract import (
+    Column,
+    ExtractError,
+    PublishedLayout,
+    UnknownLayoutError,
+    adds_up,
+    match_headings,
+    no_repeats,
+    normalise,
+    typed,
+)
+from ccg_pipeline.extracts.headings import columns_of, named
 from ccg_pipeline.extracts.periods import parse_month
 
 Cells = Sequence[Sequence[str | None]]
@@ -23,15 +36,12 @@ Cells = Sequence[Sequence[str | None]]
 # Whose figures a table gives, by the heading over the organisations' names.
 VIEWS = {
     normalise(heading): view
-    for view, names in {
-        "commissioner": ("CLINICAL COMMISSIONING GROUP (CCG)",),
-        "icb": ("INTEGRATED CARE BOARD (ICB)/COMMISSIONING HUB",),
-        "provider": ("PROVIDER", "ACCOUNTABLE PROVIDER"),
-    }.items()
-    for heading in names
+    for view in ("commissioner", "icb", "provider")
+    for heading in named(columns_of(name, f"tables_by_{view}"), "org_name").headings
 }
-_CODES = ("CCG CODE", "ODS CODE")
-_TOTALS = headings("TOTAL", "TOTAL TREATED", "TOTAL SEEN", "TOTAL TOLD")
+_MAP = columns_of(name, "tables")
+_CODES = named(_MAP, "org_code").headings
+_TOTALS = headings(*named(_MAP, "patients").headings)
 _ENGLAND = headings("ENGLAND", "ALL ENGLISH COMMISSIONERS", "ALL ENGLISH PROVIDERS")
 _WHOLES = headings("ALL CARE", "ALL STAGES", "ALL ROUTES", "ALL REFERRAL ROUTES")
 _DAYS = (14, 28, 31, 62)
@@ -41,27 +51,10 @@ _ODS_CODE = re.compile(r"[A-Z0-9]{3}|(?=.*[0-9])[A-Z0-9]{4,7}|UNKNOWN")
 
 def _columns(kind: str) -> tuple[Column, ...]:
     return (
-        Column("ons_code", ("ONS AREA ID", "CCG - ONS AREA ID"), required=False),
-        Column("org_code", _CODES),
+        *(replace(c, kind=kind) if c.name == "patients" else c for c in _MAP),
         Column("org_name", tuple(h.upper() for h in VIEWS)),
-        Column("stage", ("CARE SETTING", "TREATMENT STAGE", "REFERRAL ROUTE"), required=False),
-        Column(
-            "category",
-            ("CANCER TYPE", "SUSPECTED TYPE OF CANCER", "REFERRAL REASON", "TREATMENT TYPE"),
-            required=False,
-        ),
-        Column("patients", ("TOTAL", "TOTAL TREATED", "TOTAL SEEN", "TOTAL TOLD"), kind),
         Column("patients_within", tuple(f"WITHIN {d} DAYS" for d in _DAYS), kind),
         Column("patients_after", tuple(f"AFTER {d} DAYS" for d in _DAYS), kind),
-        Column(
-            "share_within",
-            tuple(
-                f"{verb} WITHIN {d} DAYS"
-                for verb in ("SEEN", "TREATED", "TOLD", "PERCENTAGE TREATED", "PERCENTAGE SEEN")
-                for d in _DAYS
-            ),
-            "decimal",
-        ),
     )
 
 
@@ -69,6 +62,22 @@ _BAND = re.compile(r"(within|after|(in )?\d+ to) \d+ days")
 _FOOTNOTES = re.compile(r"(\s*\(\d+\))+\s*$")
 # What a spreadsheet leaves where a formula failed; some published CSVs carry whole rows of it.
 _DEBRIS = frozenset({"#DIV/0!", "#VALUE!", "#N/A", "#REF!", "#NUM!", "#NAME?", "#NULL!"})
+
+
+def published(name: str, told_by: str, view: str, **sheets: Any) -> PublishedLayout:
+    """A layout of such tables, for `contract.PublishedLayout`; the share may have its heading in the row above."""
+    columns = [c for c in _columns("count") if c.name != "org_name"]
+    return PublishedLayout(
+        name,
+        told_by,
+        (
+            *columns_of("cancer", f"tables_by_{view}"),
+            *(replace(c, required=c.required and c.name != "share_within") for c in columns),
+        ),
+        passed_over=_BAND.pattern,
+        footnotes=_FOOTNOTES.pattern,
+        **sheets,
+    )
 
 
 def heading_text(cell: str | None) -> str:
@@ -107,7 +116,7 @@ def read_tables(cells: Cells, standard: str, where: str) -> pl.DataFrame:
     cells = [[None if c in _DEBRIS else c for c in row] for row in cells]
     starts = [i for i, row in enumerate(cells) if is_heading_row(row)]
     if not starts:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"{where}: no header row with a code ({' or '.join(_CODES)}), TOTAL and WITHIN ... DAYS. Check that the "
             "file is as published; a new layout is added in ccg_pipeline/extracts/cancer."
         )
@@ -138,7 +147,7 @@ class _Headings:
         gap = next((i for i in range(after + 1, len(texts)) if not texts[i]), len(texts))
         unknown = [t for t in texts[gap:] if t and not _BAND.fullmatch(normalise(t))]
         if unknown:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"{where} row {start + 1}: unknown heading {unknown[0]!r} right of the blank column, expected days "
                 "waited such as '32 TO 38 DAYS'. A new layout is added in ccg_pipeline/extracts/cancer."
             )

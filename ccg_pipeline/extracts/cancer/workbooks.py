@@ -20,10 +20,11 @@ from ccg_pipeline.extracts.cancer.tables import (
     Cells,
     is_heading_row,
     organisation_heading,
+    published,
     read_month,
     read_tables,
 )
-from ccg_pipeline.extracts.contract import Extract, ExtractError, normalise
+from ccg_pipeline.extracts.contract import Extract, ExtractError, UnknownLayoutError, nearest_text, normalise
 from ccg_pipeline.extracts.source import Source
 
 
@@ -90,6 +91,21 @@ LAYOUTS = (
         ),
     ),
 )
+layouts = tuple(
+    {
+        name: published(
+            name,
+            f"a workbook with a sheet a standard, {len(layout.sheets)} at most, by {view}",
+            view,
+            is_workbook=True,
+            sheets=tuple(s for s, standard in layout.sheets.items() if standard not in layout.optional),
+            optional_sheets=tuple(s for s, standard in layout.sheets.items() if standard in layout.optional),
+            other_sheets=(*layout.skipped, "Frontpage", "Notes"),
+        )
+        for layout in LAYOUTS
+        for (view, _), name in layout.names.items()
+    }.values()
+)
 _FRONT_PAGE = "frontpage"
 # Sheets of text that may stand beside; none of them holds a table.
 _NOTES = shape.headings("Note", "Notes", "Footnotes", "Guidance", "Contents", "Index", "Read me", "Information")
@@ -135,12 +151,12 @@ def read(source: Source) -> Extract:
         elif normalise(sheet) in _NOTES:
             _prove_notes(source.sheet(sheet), sheet)
         elif normalise(sheet) not in known and source.sheet(sheet):
-            raise ExtractError(
-                f"sheet {sheet!r} is not known; known sheets are {', '.join((*layout.sheets, *layout.skipped))}. "
+            raise UnknownLayoutError(
+                f"sheet {sheet!r} is not known{nearest_text(sheet, (*layout.sheets, *layout.skipped))}. "
                 "A new sheet is added in ccg_pipeline/extracts/cancer/workbooks.py."
             )
     if missing := [s for s in layout.sheets.values() if s not in by_standard and s not in layout.optional]:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"the workbook lacks the sheets of {', '.join(missing)}: fetch it again, with all its sheets."
         )
     front = [s for s in source.sheet_names if normalise(s) == _FRONT_PAGE]
@@ -161,7 +177,7 @@ def read(source: Source) -> Extract:
         raise ExtractError("some sheets have a row for England and some have none, expected all or none.")
     variant = (views.pop(), has_england.pop())
     if variant not in layout.names:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"a workbook by {variant[0]} {'with' if variant[1] else 'without'} rows for England is not known in this "
             "set of sheets. Check that it is as published; a new layout is added in "
             "ccg_pipeline/extracts/cancer/workbooks.py."

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from ccg_pipeline.extracts.contract import Extract
 from ccg_pipeline.extracts.dtoc import provider_extracts, series, workbooks
-from ccg_pipeline.extracts.dtoc.shape import name, schema
+from ccg_pipeline.extracts.dtoc.shape import descriptions, name, schema
 from ccg_pipeline.extracts.source import Source
 
-__all__ = ["name", "read", "recognise", "schema"]
+__all__ = ["descriptions", "layouts", "name", "read", "recognise", "schema"]
 
 _FAMILIES = (provider_extracts, workbooks, series)
+layouts = (*provider_extracts.layouts, *workbooks.layouts, *series.layouts)
 
 
 def recognise(source: Source) -> float:

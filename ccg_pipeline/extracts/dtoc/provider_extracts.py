@@ -7,14 +7,18 @@ nobody was delayed for has a row of zeros, so every provider and local authority
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from ccg_pipeline.extracts.contract import (
-    Column,
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
+    UnknownLayoutError,
     are_codes,
+    nearest_text,
     no_blanks,
     no_repeats,
     normalise,
@@ -22,53 +26,40 @@ from ccg_pipeline.extracts.contract import (
     typed,
 )
 from ccg_pipeline.extracts.dtoc.shape import REASONS, SETTINGS, WHO, beds_agree, in_schema, name
+from ccg_pipeline.extracts.headings import columns_of, pick
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import prove_last_line, read_delimited
 
-_WORDS = {"nhs": "NHS", "social_care": "Social Care", "both": "Both"}
-_DAYS = tuple(
-    Column(
-        f"{who}_days",
-        tuple(f"{_WORDS[who]}{suffix}" for suffix in ("", " Days", " DTOC Days", " B", " B SUM", " Delayed Days")),
-        "count",
+_IDENTITY = columns_of(name, "provider_extract")
+_KEY = pick(_IDENTITY, "provider_code", "local_authority_code", "setting", "reason_for_delay")
+_DAYS, _BEDS, _PATIENTS = (
+    pick(columns_of(name, f"provider_extract_{what}"), *(f"{who}_{what}" for who in WHO))
+    for what in ("days", "beds", "patients")
+)
+COLUMNS = (*_IDENTITY, *_DAYS, *_BEDS, *_PATIENTS)
+layouts = tuple(
+    PublishedLayout(
+        layout,
+        f"a csv with reason for delay beside local authority and setting, {words}",
+        (*_IDENTITY, *_DAYS, *(replace(c, required=True) for c in beside)),
     )
-    for who in WHO
-)
-_BEDS = tuple(Column(f"{who}_beds", (f"{_WORDS[who]} DTOC beds",), "decimal", required=False) for who in WHO)
-_PATIENTS = tuple(
-    Column(f"{who}_patients", (f"{_WORDS[who]} A SUM", f"{_WORDS[who]} A"), "count", required=False) for who in WHO
-)
-_KEY = (
-    Column("provider_code", ("Provider Org Code", "Provider Code")),
-    Column("local_authority_code", ("Local Authority Code",)),
-    Column("setting", ("Acute Or Non Acute Description",)),
-    Column("reason_for_delay", ("Reason For Delay",)),
-)
-COLUMNS = (
-    Column("financial_year", ("Year",), required=False),
-    Column("period", ("Period", "Period Name")),
-    Column("provider_parent_code", ("Provider Parent Org Code", "Provider Parent Code"), required=False),
-    Column("provider_parent_name", ("Provider Parent Name", "Provider Parent Org Name"), required=False),
-    Column("provider_name", ("Provider Org Name", "Provider Name")),
-    Column("local_authority_name", ("Local Authority Name",)),
-    *_KEY,
-    *_DAYS,
-    *_BEDS,
-    *_PATIENTS,
+    for layout, words, beside in (
+        ("dtoc_provider_extract", "with DTOC beds", _BEDS),
+        ("dtoc_provider_extract_with_patients", "with patients (A) beside days (B)", _PATIENTS),
+    )
 )
 
 
 def recognise(source: Source) -> float:
     """By reason for delay beside local authority and setting."""
-    needed = ["Local Authority Code", "Acute Or Non Acute Description", "Reason For Delay"]
-    if source.header_line(needed) is not None:
+    if source.header_line(_KEY[1:]) is not None:
         return 1.0
-    return 0.6 if source.header_line(["Reason For Delay"]) is not None else 0.0
+    return 0.6 if source.header_line(_KEY[3:]) is not None else 0.0
 
 
 def read(source: Source) -> Extract:
     """One month of provider, local authority, setting and reason."""
-    header = source.header_line(["Reason For Delay"])
+    header = source.header_line(_KEY[3:])
     assert header is not None
     prove_last_line(source)
     frame = typed(read_delimited(source, header, COLUMNS), COLUMNS, "the file")
@@ -124,11 +115,14 @@ def _known(frame: pl.DataFrame) -> None:
         .iter_rows(named=True)
     ):
         if row["setting"] not in SETTINGS:
-            raise ExtractError(f"row {row['source_row']}: setting {row['setting']!r}, expected Acute or Non-Acute.")
+            raise UnknownLayoutError(
+                f"row {row['source_row']}: setting {row['setting']!r}, expected Acute or Non-Acute."
+            )
         if row["reason_for_delay"] not in REASONS:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"row {row['source_row']}: reason {row['reason_for_delay']!r} is not one of "
-                f"{', '.join(sorted(REASONS))}. A new reason is added in ccg_pipeline/extracts/dtoc/shape.py."
+                f"{', '.join(sorted(REASONS))}{nearest_text(row['reason_for_delay'], REASONS)}. A new reason is "
+                "added in ccg_pipeline/extracts/headings/dtoc.csv."
             )
 
 

@@ -16,6 +16,7 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    UnknownLayoutError,
     match_headings,
     no_repeats,
     normalise,
@@ -28,6 +29,7 @@ from ccg_pipeline.extracts.dtoc.workbooks import (
     RESPONSIBLE,
     as_rows,
     breakdown_of,
+    published,
     table_of,
     titled,
 )
@@ -36,6 +38,11 @@ from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import beside, find_header, stated_day
 
 _KEYS = (Column("financial_year", ("Year",)), Column("month", ("Period", "Period Name")))
+layouts = (
+    published(
+        "dtoc_england_series", "a workbook titled Delayed Transfers with months beside the breakdowns", _KEYS, True
+    ),
+)
 _MONTH = ("Year", "Period")
 _MONTH_OF_DETAIL = ("Year", "Period Name")
 
@@ -58,7 +65,7 @@ def read(source: Source) -> Extract:
         elif not any(c for row in cells for c in row):
             continue
         else:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"sheet {sheet!r} is none that this layout knows (months by type of care, responsible organisation or "
                 "reason, or by all of them). Check that the file is as published; a new layout is added in "
                 "ccg_pipeline/extracts/dtoc/series.py."

@@ -18,6 +18,7 @@ from datetime import date
 import polars as pl
 
 from ccg_pipeline.extracts.contract import Column, ExtractError, Schema
+from ccg_pipeline.extracts.headings import columns_of
 from ccg_pipeline.extracts.periods import month_end
 
 name = "dtoc"
@@ -25,33 +26,8 @@ name = "dtoc"
 WHO = ("nhs", "social_care", "both")
 SETTINGS = ("Acute", "Non-Acute")
 # Each reason with the headings under which tables have shown it; the provider extract has the codes themselves.
-REASONS = {
-    "A_COMPLETION_ASSESSMENT": ("A) Awaiting completion of assessment", "A) Completion of assessment"),
-    "B_PUBLIC_FUNDING": ("B) Awaiting public funding", "B) Public funding"),
-    "C_FURTHER_NON_ACUTE_NHS": (
-        "C) Awaiting further non-acute NHS care",
-        "C) Awaiting further NHS non-acute care",
-        "C) Waiting further NHS non-acute care",
-        "C) Awaiting further non-acute NHS care (including intermediate care, rehabilitation services etc)",
-        "C) Awaiting further non-acute (including PCT and mental health) NHS care (including intermediate care, "
-        "rehabilitation services etc)",
-    ),
-    "DI_RESIDENTIAL_HOME": ("Di) Awaiting residential home placement or availability",),
-    "DII_NURSING_HOME": ("Dii) Awaiting nursing home placement or availability",),
-    "E_CARE_PACKAGE_IN_HOME": ("E) Awaiting care package in own home",),
-    "F_COMMUNITY_EQUIP_ADAPT": (
-        "F) Awaiting community equipment and adaptations",
-        "F) Awaiting community equipment and adaptions",
-    ),
-    "G_PATIENT_FAMILY_CHOICE": ("G) Patient or family choice",),
-    "H_DISPUTES": ("H) Disputes",),
-    "I_HOUSING": tuple(
-        f"I) Housing {dash} patients not covered by {act}"
-        for dash in "-\u2013"
-        for act in ("Care Act", "the Care Act", "NHS and Community Care Act")
-    ),
-    "O_OTHER": ("O) Other",),
-}
+REASON_COLUMNS = columns_of(name, "reasons")
+REASONS = {c.name: c.headings for c in REASON_COLUMNS}
 
 schema: Schema = {
     "source_sheet": pl.String,
@@ -76,6 +52,27 @@ schema: Schema = {
     **{f"{who}_beds": pl.Float64 for who in WHO},
     "total_beds": pl.Float64,
     **{f"{who}_patients": pl.Int64 for who in WHO},
+}
+descriptions = {
+    "view": "whose figures: provider, local_authority or england",
+    "breakdown": "by what the table breaks days down: setting_and_reason, responsible, setting or reason",
+    "is_england": "whether the row is England's own",
+    "provider_code": "ODS code of the provider; null where the row is not of one",
+    "provider_name": "name of the provider, as the file has it",
+    "provider_parent_code": "ODS code of the provider's parent, in provider extracts",
+    "provider_parent_name": "name of the provider's parent, in provider extracts",
+    "local_authority_code": "code of the local authority of residence",
+    "local_authority_name": "name of the local authority, as the file has it",
+    "ons_code": "ONS code of the local authority, in workbooks that have it",
+    "region_name": "region, strategic health authority or area team, in workbooks that have it",
+    "setting": "Acute or Non-Acute; null where the table does not tell them apart",
+    "reason_for_delay": "code of the reason for delay; null where the table does not tell them apart",
+    "not_applicable_measures": "columns of the row that do not apply to the reason (NA)",
+    **{f"{who}_days": f"delayed days, responsible: {who.replace('_', ' ')}" for who in WHO},
+    "total_days": "delayed days, whoever is responsible",
+    **{f"{who}_beds": f"delayed days over the days of the month, responsible: {who.replace('_', ' ')}" for who in WHO},
+    "total_beds": "delayed days over the days of the month, as printed",
+    **{f"{who}_patients": f"patients delayed on a Thursday, responsible: {who.replace('_', ' ')}" for who in WHO},
 }
 
 

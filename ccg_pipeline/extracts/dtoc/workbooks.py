@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -20,13 +20,16 @@ from ccg_pipeline.extracts.contract import (
     Coverage,
     Extract,
     ExtractError,
+    PublishedLayout,
+    UnknownLayoutError,
     adds_up,
     are_codes,
     no_repeats,
     normalise,
     typed,
 )
-from ccg_pipeline.extracts.dtoc.shape import REASONS, SETTINGS, WHO, beds_agree, in_schema, name, whole
+from ccg_pipeline.extracts.dtoc.shape import REASON_COLUMNS, REASONS, SETTINGS, WHO, beds_agree, in_schema, name, whole
+from ccg_pipeline.extracts.headings import columns_of, pick
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import beside, find_header, read_table, stated_day
@@ -79,20 +82,46 @@ SETTING = Breakdown(
 # Other is a reason from April 2017 only.
 REASON = Breakdown(
     "reason",
-    (*(Column(code, headings, "count", required=code != "O_OTHER") for code, headings in REASONS.items()), _TOTAL),
+    (*REASON_COLUMNS, _TOTAL),
 )
 BREAKDOWNS = (RESPONSIBLE, SETTING, REASON)
 
-_PLACE = (
-    Column("region_name", ("Region", "Region Name", "SHA", "Area Team"), required=False),
-    Column("ons_code", ("ONS Geography", "ONS Code"), required=False),
-    Column("org_code", ("Code",)),
-    Column("org_name", ("Name",)),
-)
+_PLACE = columns_of(name, "workbook_organisations")
+_ORGANISATION = pick(_PLACE, "org_code", "org_name")
+_CODE_COLUMN = _ORGANISATION[0]
+_CROSSED = columns_of(name, "workbook_england")
+_SETTING_AND_REASON = pick(_CROSSED, "setting", "reason")
 _ENGLAND_TABLE = (
-    Column("setting", ("Type of Care",)),
-    Column("reason", ("Reason for Delay",)),
-    *(Column(f"{who}_days", (h,), "count", suppressible=True) for who, h in _WHO_HEADINGS.items()),
+    *_SETTING_AND_REASON,
+    *(replace(c, suppressible=True) for c in pick(_CROSSED, *(f"{who}_days" for who in WHO))),
+)
+
+
+def published(name: str, told_by: str, keys: Sequence[Column], has_beds: bool) -> PublishedLayout:
+    """A layout of the three breakdowns, each on its sheet; that by responsible organisation tells it from others."""
+    own = {c.name for c in (*RESPONSIBLE.columns, *keys)}
+    others = [c for c in (*SETTING.columns, *SETTING.beds, *REASON.columns, *_SETTING_AND_REASON) if c.name not in own]
+    beds = {c.name: replace(c, required=True) for c in RESPONSIBLE.beds} if has_beds else {}
+    optional = (replace(c, required=False) for c in others if c.name not in beds)
+    return PublishedLayout(
+        name,
+        told_by,
+        (*keys, *RESPONSIBLE.columns, *beds.values(), *optional),
+        is_workbook=True,
+        grouped=has_beds,
+    )
+
+
+layouts = tuple(
+    published(
+        f"dtoc_{view}_workbook{'_with_beds' if has_beds else ''}",
+        f"a workbook titled Delayed Transfers on the basis of {view.replace('_', ' ')}, days "
+        f"{'beside beds' if has_beds else 'alone'}",
+        _PLACE,
+        has_beds,
+    )
+    for view in ("local_authority", "provider")
+    for has_beds in (False, True)
 )
 _BASES = {"local authority": "local_authority", "provider": "provider"}
 _LOCAL_AUTHORITY_CODE = r"^[0-9]{2}[0-9A-Z]{1,2}$"
@@ -110,7 +139,7 @@ def needed(breakdown: Breakdown) -> list[str]:
     return [c.headings[0] for c in breakdown.columns]
 
 
-def breakdown_of(cells: Sequence[Sequence[str | None]], beside_it: Sequence[str]) -> Breakdown | None:
+def breakdown_of(cells: Sequence[Sequence[str | None]], beside_it: Sequence[str | Column]) -> Breakdown | None:
     """What a sheet breaks days down by, from its headings; None where it is no such table."""
     for breakdown in (RESPONSIBLE, SETTING):
         if find_header(cells, [*beside_it, *needed(breakdown)]) is not None:
@@ -125,7 +154,7 @@ def table_of(source: Source, sheet: str, breakdown: Breakdown, keys: tuple[Colum
     """The rows of a breakdown's table, to its notes: each whole, its parts proved to add to its total."""
     where = f"sheet {sheet!r}"
     cells = source.sheet(sheet)
-    wanted = [*(c.headings[0] for c in keys if c.required), "Total"]
+    wanted: list[str | Column] = [*(c for c in keys if c.required), "Total"]
     header = find_header(cells, wanted)
     assert header is not None
     groups = {normalise(g) for g in (*_DAYS_GROUP, *_BEDS_GROUP)}
@@ -211,7 +240,7 @@ def as_rows(frame: pl.DataFrame, breakdown: Breakdown) -> pl.DataFrame:
 def recognise(source: Source) -> float:
     """By a title of delayed transfers, and organisations beside one of the three breakdowns."""
     sheets = titled(source)
-    if any(breakdown_of(source.sheet(s), ["Code", "Name"]) for s in sheets):
+    if any(breakdown_of(source.sheet(s), _ORGANISATION) for s in sheets):
         return 1.0
     return 0.6 if sheets else 0.0
 
@@ -221,15 +250,15 @@ def read(source: Source) -> Extract:
     tables: dict[str, str] = {}
     for sheet in source.sheet_names:
         cells = source.sheet(sheet)
-        breakdown = breakdown_of(cells, ["Code", "Name"])
+        breakdown = breakdown_of(cells, _ORGANISATION)
         if breakdown is not None:
             kind = breakdown.name
-        elif find_header(cells, ["Type of Care", "Reason for Delay"]) is not None:
+        elif find_header(cells, _SETTING_AND_REASON) is not None:
             kind = "england"
         elif normalise(sheet) in ("data quality", "notes") or not any(c for row in cells for c in row):
             continue
         else:
-            raise ExtractError(
+            raise UnknownLayoutError(
                 f"sheet {sheet!r} is none that this layout knows (organisations by type of care, responsible "
                 "organisation or reason; England; Data Quality; Notes). Check that the file is as published; a new "
                 "layout is added in ccg_pipeline/extracts/dtoc/workbooks.py."
@@ -239,7 +268,7 @@ def read(source: Source) -> Extract:
         tables[kind] = sheet
     missing = [b.name for b in BREAKDOWNS if b.name not in tables]
     if missing:
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"no sheet by {' or by '.join(missing)} among {', '.join(source.sheet_names)}; expected one by each of "
             "responsible organisation, setting and reason. Fetch the file again."
         )
@@ -301,7 +330,7 @@ def _organisations(source: Source, sheet: str, breakdown: Breakdown, view: str, 
             "some. Fetch the file again."
         )
     if view == "provider":
-        are_codes(organisations, _PLACE[2], where)
+        are_codes(organisations, _CODE_COLUMN, where)
     else:
         _are_local_authority_codes(organisations, where)
     no_repeats(organisations, ["org_code"], where)
@@ -317,7 +346,7 @@ def _are_local_authority_codes(organisations: pl.DataFrame, where: str) -> None:
     odd = organisations.filter(code.is_null() | ~code.str.contains(_LOCAL_AUTHORITY_CODE))
     if odd.height:
         raise ExtractError(
-            f"{where} row {odd['source_row'][0]}, column {_PLACE[2].headings[0]!r}: found {odd['org_code'][0]!r}, "
+            f"{where} row {odd['source_row'][0]}, column {_CODE_COLUMN.headings[0]!r}: found {odd['org_code'][0]!r}, "
             "expected the code of a local authority, such as 606 or 00EQ. A spreadsheet may have changed it: fetch the "
             "file again."
         )
@@ -373,9 +402,7 @@ def _england(
     `NA` stands where nobody of that column can be responsible for the reason.
     """
     where = f"sheet {sheet!r}"
-    frame = typed(
-        read_table(source, sheet, ["Type of Care", "Reason for Delay"], _ENGLAND_TABLE), _ENGLAND_TABLE, where, "NA"
-    )
+    frame = typed(read_table(source, sheet, _SETTING_AND_REASON, _ENGLAND_TABLE), _ENGLAND_TABLE, where, "NA")
     codes = {normalise(h): code for code, headings in REASONS.items() for h in headings}
     frame = frame.with_columns(
         pl.col("setting").forward_fill().str.to_titlecase(),
@@ -386,9 +413,9 @@ def _england(
     )
     if unknown.height:
         first = unknown.row(0, named=True)
-        raise ExtractError(
+        raise UnknownLayoutError(
             f"{where} row {first['source_row']}: {first['setting']!r} with {first['reason']!r} is no setting and "
-            "reason that this layout knows. A new reason is added in ccg_pipeline/extracts/dtoc/shape.py."
+            "reason that this layout knows. A new reason is added in ccg_pipeline/extracts/headings/dtoc.csv."
         )
     days = _ENGLAND_TABLE[2:]
     for column in days:

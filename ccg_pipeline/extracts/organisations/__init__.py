@@ -15,13 +15,43 @@ on 1 July 2022), and that day of the year is taken.
 
 from __future__ import annotations
 
-from ccg_pipeline.extracts.contract import Extract, Schema
+from ccg_pipeline.extracts.contract import Extract, PublishedLayout, Schema
 from ccg_pipeline.extracts.organisations import ods_lists, ons_lookups, stp_partners
 from ccg_pipeline.extracts.organisations.shape import SCHEMA
 from ccg_pipeline.extracts.source import Source
 
 name = "organisations"
 schema: Schema = SCHEMA
+descriptions = {
+    "period_start": "first day of the month of as_of",
+    "as_of": "day of which the source speaks",
+    "kind": "what the row states: organisation, membership or succession",
+    "org_code": "ODS code of the organisation",
+    "org_name": "its name, as the source has it",
+    "org_role": "what it is: ccg, sub_icb, stp, icb, trust, local_authority, region and the like",
+    "parent_code": "ODS code of the system it belongs to, or of what continued it",
+    "region_code": "code or name of its region",
+    "ons_code": "ONS code, where the source has it",
+    "valid_from": "first day, where the source states it",
+    "valid_to": "last day, where the source states it",
+}
+# Lists without headings, and lookups whose headings carry a year, are told by their shape alone.
+layouts = (
+    *(
+        PublishedLayout(f"ods_list_of_{kind}", f"a list of {kind} in 27 columns without headings", ())
+        for kind in ("commissioners", "trusts")
+    ),
+    *(
+        PublishedLayout(f"ons_{member}_to_{system}", f"a lookup of ONS from {member} to {system}, by its headings", ())
+        for member, system in (("ccg", "stp"), ("sub_icb", "icb"))
+    ),
+    PublishedLayout(
+        "ods_stp_partners",
+        "a workbook with a sheet that sets STPs beside their CCGs and trusts",
+        stp_partners.PARTNERS,
+        is_workbook=True,
+    ),
+)
 
 
 def recognise(source: Source) -> float:

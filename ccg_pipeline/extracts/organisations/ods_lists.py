@@ -94,6 +94,11 @@ def read(source: Source) -> Extract:
                 "list again."
             )
         parent, region = cells[_PARENT] or None, cells[_REGION] or None
+        if region and region.startswith("Y") and not parent:
+            raise ExtractError(
+                f"{where}, column 4 (parent): blank for {code} in the region {region}, expected the code of an STP or "
+                "ICB such as QM7. Fetch the list again."
+            )
         if parent and _AREA_CODE.fullmatch(parent):
             parent = None
         if parent and not SYSTEM_CODE.fullmatch(parent):
@@ -126,8 +131,13 @@ def _is_whole(statements: list[Statement], codes: set[str], as_of: date) -> None
             f"the list ends with {statements[-1].org_code} in row {statements[-1].source_row} and lacks "
             f"{', '.join(missing)}, which every whole list has: it is cut off. Fetch it again."
         )
-    if not any(s.parent_code for s in statements):
-        raise ExtractError("column 4 (parent) is empty in every row: columns are out of place. Fetch the list again.")
+    if "sub_icb" in roles and (
+        open_ccg := next((s for s in statements if s.org_role == "ccg" and not s.valid_to), None)
+    ):
+        raise ExtractError(
+            f"row {open_ccg.source_row}, column 12 (closed): blank for {open_ccg.org_code}, a CCG in a list that has "
+            "sub-ICB locations, which took the place of the last CCGs on 1 July 2022. Fetch the list again."
+        )
     if as_of > _FIRST_CLOSING and not any(s.valid_to for s in statements):
         raise ExtractError("column 12 (closed) is empty in every row: columns are out of place. Fetch the list again.")
 

@@ -84,6 +84,11 @@ def read(source: Source) -> Extract:
                     f"{where}, column {area.upper()}{years[0]}CD: found {row[f'{area}_cd']!r}, expected a code of ONS "
                     "such as E54000025. Fetch the file again."
                 )
+        if not (row[f"{member}_nm"] or "").startswith("NHS ") or not row[f"{system}_nm"]:
+            raise ExtractError(
+                f"{where}: the names {row[f'{member}_nm']!r} and {row[f'{system}_nm']!r}, expected those of a "
+                f"commissioner ('NHS ...') and of its {system.upper()}. Fetch the file again."
+            )
         region = row.get("nhser_cdh")
         members.append(
             Statement(

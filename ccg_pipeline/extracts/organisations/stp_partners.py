@@ -26,7 +26,7 @@ from ccg_pipeline.extracts.periods import parse_day
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.extracts.spreadsheet import find_header
 
-_PARTNERS = (
+PARTNERS = (
     Column("merged_into", ("NEW CODE FOR MERGED STP",), required=False),
     Column("region", ("NHS England Region", "Region")),
     Column("stp_code", ("ODS STP Code",)),
@@ -109,7 +109,7 @@ def recognise(source: Source) -> float:
     """By the headings that set STPs beside their CCGs."""
     if not source.is_workbook:
         return 0.0
-    needed = [c.headings[0] for c in _PARTNERS if c.name in ("stp_code", "ccg_code", "trust_code")]
+    needed = [c.headings[0] for c in PARTNERS if c.name in ("stp_code", "ccg_code", "trust_code")]
     return 1.0 if any(find_header(source.sheet(s, 30), needed) is not None for s in source.sheet_names) else 0.0
 
 
@@ -162,7 +162,7 @@ def _by_kind(source: Source) -> dict[str, list[_Sheet]]:
         if not any(any(row) for row in cells):
             continue
         for kind, needed in (
-            ("closed", (_PARTNERS[0].headings[0], "ODS STP Code", "ODS CCG Code")),
+            ("closed", (PARTNERS[0].headings[0], "ODS STP Code", "ODS CCG Code")),
             ("current", ("ODS STP Code", "ODS CCG Code", "ODS Trust Code")),
             ("changes", tuple(c.headings[0] for c in _CHANGES)),
             ("ccgs", tuple(c.headings[0] for c in _CCGS)),
@@ -213,7 +213,7 @@ def _partners(sheet: _Sheet, closed_on: Mapping[str, date] | None, caveats: list
     named: dict[str, str] = {}
     counts = dict.fromkeys((name for name, _ in _COUNTED), 0)
     without: list[str] = []
-    for number, row in sheet.rows(_PARTNERS):
+    for number, row in sheet.rows(PARTNERS):
         where = f"sheet {sheet.name!r} row {number}"
         for name, _ in _COUNTED:
             counts[name] += row[name] is not None
@@ -274,7 +274,7 @@ def _partners(sheet: _Sheet, closed_on: Mapping[str, date] | None, caveats: list
 
 def _agree(sheet: _Sheet, counts: dict[str, int]) -> None:
     """The proof that as many partners were read as the sheet counts above its headings, where it does."""
-    positions = match_headings(sheet.cells[sheet.header], _PARTNERS, f"sheet {sheet.name!r} row {sheet.header + 1}")
+    positions = match_headings(sheet.cells[sheet.header], PARTNERS, f"sheet {sheet.name!r} row {sheet.header + 1}")
     for number, row in enumerate(sheet.cells[: sheet.header], 1):
         for name, what in _COUNTED:
             stated = row[positions[name]]

@@ -128,6 +128,29 @@ members as (
 
 ),
 
+-- Figures of a CCG or sub-ICB location that no list places are missing in some system, nobody knows in which.
+unplaced as (
+
+    select
+        counts.dataset,
+        counts.period_type,
+        counts.period_start,
+        counts.known_from,
+        list_sort(list(distinct counts.org_code)) as unplaced_codes
+    from corrected_counts as counts
+    left join memberships
+        on
+            counts.org_code = memberships.member_code
+            and counts.period_start between memberships.valid_from and memberships.valid_to
+    where
+        counts.org_level in ('ccg', 'sub_icb')
+        and memberships.member_code is null
+        -- Extracts also have codes without an organisation.
+        and regexp_matches(upper(coalesce(counts.org_name, 'CCG')), 'CCG|ICB|CLINICAL COMMISSIONING GROUP')
+    group by counts.dataset, counts.period_type, counts.period_start, counts.known_from
+
+),
+
 months_held as (
 
     select distinct dataset, indicator_id, period_type, period_start, known_from
@@ -156,6 +179,7 @@ expected_members as (
         list_sort(list(memberships.member_code)) as expected_codes,
         list_sort(list(memberships.member_code) filter (where memberships.is_doubtful)) as doubtful_codes,
         list_sort(list_distinct(flatten(list(memberships.rests_on)))) as rests_on,
+        bool_or(memberships.source = 'lists') as is_by_lists,
         list(organisations_seen.org_code) as seen_codes
     from months_held
     inner join memberships
@@ -225,7 +249,8 @@ systems as (
         ) as missing_codes,
         system_sums.is_member_without_value
         or len(missing_codes) > 0
-        or expected_members.doubtful_codes is not null as is_incomplete,
+        or expected_members.doubtful_codes is not null
+        or unplaced.unplaced_codes is not null as is_incomplete,
         case when not is_incomplete then system_sums.numerator end as numerator,
         case when not is_incomplete then system_sums.denominator end as denominator,
         nullif(concat_ws(
@@ -239,6 +264,7 @@ systems as (
             end,
             'no sum: no list says whether '
             || array_to_string(expected_members.doubtful_codes, ', ') || ' belonged to it then',
+            'no sum: no list says to which system ' || array_to_string(unplaced.unplaced_codes, ', ') || ' belonged',
             case
                 when len(expected_members.rests_on) > 0
                     then 'its members are those of ' || array_to_string(
@@ -252,6 +278,13 @@ systems as (
     from system_sums
     inner join expected_members
         using (dataset, indicator_id, period_type, period_start, known_from, system_code, system_level)
+    left join unplaced
+        on
+            system_sums.dataset = unplaced.dataset
+            and system_sums.period_type = unplaced.period_type
+            and system_sums.period_start = unplaced.period_start
+            and system_sums.known_from = unplaced.known_from
+            and expected_members.is_by_lists
 
 ),
 
