@@ -29,15 +29,30 @@ from ccg_pipeline.settings import Settings
 # Damage that a layout gives no means to see, by the start of its name: nothing in the file says otherwise.
 UNSEEN: dict[tuple[str, str], str] = {
     ("hes_mar_csv", "changed digit"): "counts are rounded: only a total and its two parts are held together",
-    ("hes_mar_csv", "changed total"): "a file with few regions is a part, and does not add to its England",
+    ("hes_mar_csv", "changed total"): "England by less than the rounding of its regions",
     ("hes_mar_csv", "text in a number"): "'*' is the publisher's own mark of a suppressed count",
     ("hes_mar_csv", "swapped headings"): "two counts that no total holds together",
     ("hes_mar_csv", "deleted row"): "organisations do not add to England exactly",
     ("hes_mar_csv", "cut at a row's end"): "as a deleted row, where it is the last",
     ("ae_", "swapped headings"): "two counts that each add to their own total",
+    ("ae_", "deleted row"): "a provider of nothing but zeros adds nothing to the total",
+    ("qmco_provider", "deleted row"): "a provider without cancellations adds nothing to England",
+    ("kh03_", "deleted row"): "a trust without beds adds nothing to England",
+    ("dm01_", "deleted row"): "a provider or test without patients adds nothing to the total",
+    ("rtt_", "deleted row"): "a treatment function without patients adds nothing to the total",
+    ("cancer_commissioner_2020_04", "deleted row"): "there is no row of England",
+    ("cancer_icb_2022_07", "deleted row"): "there is no row of England",
+    ("cancer_flat_sub_icb", "deleted row"): "there is no total",
+    ("cancer_commissioner_2020_04", "cut at a row's end"): "there is no row of England",
+    ("cancer_icb_2022_07", "cut at a row's end"): "there is no row of England",
+    ("cancer_flat_sub_icb", "cut at a row's end"): "there is no total",
     ("rtt_full", "cut at a row's end"): "after the total of a group, within the last region",
-    ("dtoc_provider_extract", "deleted row"): "there is no total",
-    ("dtoc_provider_extract", "cut at a row's end"): "there is no total",
+    ("dtoc_provider_extract", "cut at a row's end"): "after the last row of a provider and local authority",
+    ("dtoc_provider_extract", "swapped headings"): "names of organisations",
+    ("returns_template", "changed digit"): "a return states a figure once",
+    ("returns_template", "deleted row"): "a return may have any rows",
+    ("returns_template", "cut at a row's end"): "a return may have any rows",
+    ("returns_template", "swapped headings"): "two figures that nothing holds together",
 }
 # What must hold in every layout.
 ALWAYS = (
@@ -66,14 +81,14 @@ def table(outcomes: Iterable[Outcome], title: str) -> list[str]:
     results = ("same", "refused", "unseen", "different", "stopped")
     lines = [
         f"{title}: {len(outcomes):,} spoilt files: same / refused / unseen (nothing in the file tells)",
-        f"  {'':20}" + "".join(f"{d[:12]:>14}" for d in datasets) + f"{'all':>16}",
+        f"  {'':20}" + "".join(f"{d[:10]:>11}" for d in (*datasets, "all")),
     ]
     for kind in dict.fromkeys(o.kind for o in outcomes):
         cells = []
         for dataset in (*datasets, None):
             of = [o.result for o in outcomes if o.kind == kind and dataset in (o.dataset, None)]
-            cells.append(" / ".join(str(of.count(r)) for r in results[:3]) if of else "")
-        lines.append(f"  {kind:20}" + "".join(f"{c:>14}" for c in cells[:-1]) + f"{cells[-1]:>16}")
+            cells.append("/".join(str(of.count(r)) for r in results[:3]) if of else "")
+        lines.append(f"  {kind:20}" + "".join(f"{c:>11}" for c in cells))
     return [*lines, "  in all: " + ", ".join(f"{r} {sum(o.result == r for o in outcomes):,}" for r in results)]
 
 
