@@ -29,7 +29,7 @@ from ccg_pipeline.extracts.contract import (
 )
 from ccg_pipeline.extracts.periods import last_day, month_end, parse_day, parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import find_header, read_delimited, read_table
+from ccg_pipeline.extracts.spreadsheet import find_header, prove_last_line, read_delimited, read_table
 
 name = "local_returns"
 
@@ -140,6 +140,7 @@ def read(source: Source) -> Extract:
         header = next(
             number for number, row in enumerate(source.first_lines) if all(_has(row, heading) for heading in _NEEDED)
         )
+        prove_last_line(source)
         frame = read_delimited(source, header, COLUMNS).with_columns(pl.lit(None, pl.String).alias("source_sheet"))
         rows = _checked(frame, "the file")
     else:

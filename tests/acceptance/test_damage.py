@@ -8,6 +8,7 @@ at the end of the test run. What a file gives no means to see is listed in `UNSE
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +16,7 @@ from dataclasses import replace
 from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import damage
 import pytest
@@ -39,6 +41,7 @@ UNSEEN: dict[tuple[str, str], str] = {
     ("qmco_provider", "deleted row"): "a provider without cancellations adds nothing to England",
     ("kh03_", "deleted row"): "a trust without beds adds nothing to England",
     ("dm01_", "deleted row"): "a provider or test without patients adds nothing to the total",
+    ("dm01_", "swapped headings"): "planned and unscheduled tests, of which only the sum is printed",
     ("rtt_", "deleted row"): "a treatment function without patients adds nothing to the total",
     ("cancer_commissioner_2020_04", "deleted row"): "there is no row of England",
     ("cancer_icb_2022_07", "deleted row"): "there is no row of England",
@@ -71,6 +74,8 @@ def spoilt(files: Mapping[Path, Mapping[str, int]], folder: Path) -> list[Outcom
 
 def _marked(outcome: Outcome) -> Outcome:
     listed = any(outcome.layout.startswith(layout) and outcome.kind == kind for layout, kind in UNSEEN)
+    if outcome.file.endswith(".xls") and outcome.kind == "flipped bytes":
+        listed = re.match(r"\w+_(name|parent_code): ", outcome.detail) is not None  # an .xls has no checksum of texts
     return replace(outcome, result="unseen") if listed else outcome
 
 
@@ -118,22 +123,24 @@ def test_spoilt_copies_of_the_sample(sample_raw: Path, tmp_path: Path) -> None:
 
 # Every layout of the published files, small ones first; how often each damage is done to a file of that size.
 PUBLISHED = {
-    6: (
+    4: (
         *("ae/Monthly-AE-May-2019*", "ae/April-2020*", "ae/Monthly-AE-April-2025*", "ae/Monthly-AE-September-2024*"),
         *("cancer/provider/201506-11*", "cancer/provider/201506-5*", "cancer/provider/201707-9*"),
         *("cancelled_operations/Q2*", "cancelled_operations/QMCO*", "beds/Beds*"),
         *("dtoc/local_authority/April_11*", "dtoc/local_authority/April_17*", "activity/MAR*"),
     ),
     2: (
-        *("cancer/commissioner/JANUARY-2016*", "cancer/commissioner/MAY-2019*", "cancer/commissioner/APRIL-2020*"),
-        *("cancer/commissioner/APRIL-2021*", "cancer/commissioner/nhs*2022*", "beds/derived*"),
-        *("diagnostics/*March*", "activity/HES*", "dtoc/local_authority/May_19*", "dtoc/DTOC*"),
+        *("cancer/commissioner/MAY-2019*", "cancer/commissioner/APRIL-2020*", "cancer/commissioner/nhs*2022*"),
+        *("diagnostics/*March*", "dtoc/local_authority/May_19*", "dtoc/DTOC*"),
     ),
     1: (
-        *("cancer/commissioner/nhs*2024*", "cancer/provider/*ICB-Sub*", "cancer/provider/*Oct-2023*"),
-        *("dtoc/provider/*MAY-2019*", "rtt/dh_117441*", "rtt/Incomplete*May15*"),
+        *("cancer/provider/*ICB-Sub*", "dtoc/provider/*MAY-2019*", "activity/HES*", "beds/derived*"),
+        *("cancer/commissioner/JANUARY-2016*", "cancer/commissioner/APRIL-2021*"),
     ),
 }
+# Large ones: what is found in a cell, in a few of its many.
+IN_CELLS = ("cancer/commissioner/nhs*2024*", "cancer/provider/*Oct-2023*", "rtt/dh_117441*", "rtt/Incomplete*May15*")
+CELL_DAMAGE = ("duplicated column", "merged headings", "text in a number", "negative count", "changed total")
 # Too large to be written anew dozens of times, or without figures: spoilt in their bytes alone.
 IN_BYTES = (
     *("rtt/2026*", "rtt/Admitted*Dec24*", "rtt/NonAdmitted*", "cancer/provider/*2020-21*", "diagnostics/*Sep*"),
@@ -142,14 +149,11 @@ IN_BYTES = (
 
 
 def test_spoilt_copies_of_the_published_files(shared: Path, tmp_path: Path) -> None:
-    in_bytes = {"cut anywhere": 4, "NUL bytes": 4, "flipped bytes": 2}
-    files = {
-        path: times(count)
-        for count, patterns in PUBLISHED.items()
-        for pattern in patterns
-        for path in (shared / "data").glob(pattern)
-    } | {path: in_bytes for pattern in IN_BYTES for path in (shared / "data").glob(pattern)}
-    assert len(files) == sum(map(len, PUBLISHED.values())) + len(IN_BYTES)
+    plan = {pattern: times(count) for count, patterns in PUBLISHED.items() for pattern in patterns}
+    plan |= dict.fromkeys(IN_CELLS, {"cut anywhere": 2, "NUL bytes": 2, **dict.fromkeys(CELL_DAMAGE, 1)})
+    plan |= dict.fromkeys(IN_BYTES, {"cut anywhere": 4, "NUL bytes": 4, "flipped bytes": 2})
+    files = {path: kinds for pattern, kinds in plan.items() for path in (shared / "data").glob(pattern)}
+    assert len(files) == len(plan)
     outcomes = spoilt(files, tmp_path)
     held(outcomes, "Published files")
     assert len(outcomes) > 1_000
@@ -200,12 +204,12 @@ def test_files_still_being_copied(sample_raw: Path, tmp_path: Path, monkeypatch:
     damage.SUMMARY.extend(table(outcomes, "Files still being copied"))
 
 
-def _and_then(path: Path, content: bytes) -> Callable[[Path, str], Extract]:
+def _and_then(path: Path, content: bytes) -> Callable[..., Extract]:
     """The reader, and the file is another when it has read it."""
     read = loading.read_extract
 
-    def reads(copy: Path, name: str) -> Extract:
-        extract = read(copy, name)
+    def reads(*args: Any) -> Extract:
+        extract = read(*args)
         path.write_bytes(content)
         return extract
 
