@@ -150,8 +150,8 @@ IN_BYTES = (
 
 def test_spoilt_copies_of_the_published_files(shared: Path, tmp_path: Path) -> None:
     plan = {pattern: times(count) for count, patterns in PUBLISHED.items() for pattern in patterns}
-    plan |= dict.fromkeys(IN_CELLS, {"cut anywhere": 2, "NUL bytes": 2, **dict.fromkeys(CELL_DAMAGE, 1)})
-    plan |= dict.fromkeys(IN_BYTES, {"cut anywhere": 4, "NUL bytes": 4, "flipped bytes": 2})
+    plan |= {key: {"cut anywhere": 2, "NUL bytes": 2, **dict.fromkeys(CELL_DAMAGE, 1)} for key in IN_CELLS}
+    plan |= {key: {"cut anywhere": 4, "NUL bytes": 4, "flipped bytes": 2} for key in IN_BYTES}
     files = {path: kinds for pattern, kinds in plan.items() for path in (shared / "data").glob(pattern)}
     assert len(files) == len(plan)
     outcomes = spoilt(files, tmp_path)
