@@ -7,6 +7,7 @@ at the end of the test run. What a file gives no means to see is listed in `UNSE
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -17,6 +18,7 @@ from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import damage
 import pytest
@@ -66,7 +68,8 @@ ALWAYS = (
 
 def spoilt(files: Mapping[Path, Mapping[str, int]], folder: Path) -> list[Outcome]:
     """What became of the copies of every file, spoilt so many times in each kind of damage."""
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    one_thread = patch.dict(os.environ, {"POLARS_MAX_THREADS": "1"})  # two processes on two cores
+    with one_thread, ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         runs = [pool.submit(damage.spoil, path, folder, dict(times), path.name) for path, times in files.items()]
         outcomes = [outcome for run in runs for outcome in run.result()]
     return [_marked(o) if o.result == "different" else o for o in outcomes]
@@ -184,10 +187,10 @@ def test_files_still_being_copied(sample_raw: Path, tmp_path: Path, monkeypatch:
             settings = Settings(tmp_path / whole.stem / f"raw{number}", tmp_path / whole.stem / f"home{number}")
             settings.raw.mkdir(parents=True)
             copy = settings.raw / "copy"
-            with monkeypatch.context() as patch:
+            with monkeypatch.context() as patched:
                 if grows_while_read:
                     copy.write_bytes(content)
-                    patch.setattr(loading, "read_extract", _and_then(copy, content + content))
+                    patched.setattr(loading, "read_extract", _and_then(copy, content + content))
                     land(settings)
                 else:
                     copy.write_bytes(content[: rng.randrange(1, len(content))])
