@@ -20,7 +20,7 @@ ui: $(READY)
 
 # Is what stands in the landing folder recognised, and would it load?
 check: $(READY)
-	find $${CCG_RAW:-raw} -type f ! -name '.*' ! -name '*.md' -print0 | xargs -0 $(BIN)/ccg check
+	$(BIN)/ccg check "$${CCG_RAW:-raw}"
 
 bench: $(READY)
 	$(BIN)/python tests/bench.py

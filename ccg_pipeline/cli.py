@@ -41,6 +41,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return options.command(options)
     except UnusableError as error:
         return _usage(str(error))
+    except getattr(sys.modules.get("ccg_pipeline.extracts.headings"), "HeadingsError", ()) as error:
+        # The map is read while the readers are imported, so that there is nothing to import the error from.
+        print(f"ccg: the map of headings: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(command=_status)
 
     check = commands.add_parser("check", help="say what files are and whether they would load, without loading")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file, or a folder of them")
     check.set_defaults(command=_check)
 
     layout = commands.add_parser(
@@ -201,13 +205,17 @@ def _status(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from ccg_pipeline.extracts.contract import ExtractError
+    from ccg_pipeline.landing.files import cannot_be_data, walk
     from ccg_pipeline.landing.loading import read_extract
 
-    missing = [str(f) for f in options.files if not f.exists() or f.is_dir()]
-    if missing:
-        return _usage(f"no such file: {', '.join(missing)} (name files; make check looks at the whole landing folder)")
+    if missing := [str(f) for f in options.files if not f.exists()]:
+        return _usage(f"no such file: {', '.join(missing)}")
+    paths: list[Path] = []
+    for given in options.files:
+        inside = walk(given).items() if given.is_dir() else ()
+        paths += [p for name, p in inside if not cannot_be_data(Path(name))] if given.is_dir() else [given]
     refused = 0
-    for path in options.files:
+    for path in paths:
         try:
             extract = read_extract(path, path.name)
         except (ExtractError, OSError) as error:
@@ -258,10 +266,11 @@ def _indicators(options: argparse.Namespace) -> int:
     with _published(settings) as con:
         try:
             rows = indicators.select(con, selection)
+            nothing = None if rows else indicators.why_nothing(con, selection)
         except indicators.UnknownNameError as error:
             return _usage(str(error))
-    if not rows:
-        print("no values are published for that selection", file=sys.stderr)
+    if nothing:
+        print(nothing, file=sys.stderr)
     if options.out:
         try:
             indicators.write(rows, options.format, options.out)

@@ -145,8 +145,8 @@ def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, rows: pl.DataFrame, scratch: Path) -> None:
     """Replace the rows of an extract. Goes through Parquet: handing a wide frame over in memory is slower."""
     scratch.mkdir(parents=True, exist_ok=True)
-    # One name for one content: DuckDB caches what it read of a file, and a rewritten one may get the old bytes.
-    parquet = scratch / f"{os.getpid()}-{table}-{extract_id}.parquet"
+    # A name of its own: DuckDB keeps parts of a file that it has read, and may take a new one of the same name for it.
+    parquet = scratch / f"{os.getpid()}-{extract_id}.parquet"
     rows.write_parquet(parquet)
     try:
         con.execute(f"DELETE FROM raw.{table} WHERE extract_id = ?", [extract_id])

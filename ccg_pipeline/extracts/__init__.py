@@ -82,7 +82,7 @@ def nearest_layout(source: Source, dataset: str | None = None) -> Comparison | N
 def _nearest_in_words(source: Source, dataset: str | None = None) -> str:
     try:
         found = nearest_layout(source, dataset)
-    except ExtractError:
+    except Exception:  # a hint is not worth a night
         return ""
     return f" {found.in_words()}" if found else ""
 

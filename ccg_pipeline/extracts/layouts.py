@@ -25,7 +25,9 @@ Known = Sequence[tuple[str, PublishedLayout]]  # dataset and layout
 
 _DEEPEST = 40  # rows in which a header row is looked for
 _MOST_SHEETS = 60
-_MOST_HEADINGS = 200
+_MOST_HEADINGS = 300
+_LONGEST_HEADING = 300
+_LONGEST_NUMBER = 40
 _MOST_CANDIDATES = 6  # layouts whose headings are compared by likeness, after those that are the same were counted
 _ALIKE = 0.7
 _MISTYPED = 0.8  # of headings that share no word
@@ -209,14 +211,19 @@ def sheets_of(source: Source) -> dict[str | None, Cells]:
     if not source.is_workbook:
         lines = _lines(source)
         width = max(map(len, lines), default=0)
-        return {None: [[c.strip() or None for c in row] + [None] * (width - len(row)) for row in lines]}
+        return {None: [_shortened([*row, *[None] * (width - len(row))]) for row in lines]}
     sheets: dict[str | None, Cells] = {}
     for name in source.sheet_names[:_MOST_SHEETS]:
         try:
-            sheets[name] = source.sheet(name, rows=_DEEPEST)[:_DEEPEST]
+            sheets[name] = [_shortened(row) for row in source.sheet(name, rows=_DEEPEST)[:_DEEPEST]]
         except ExtractError:
             continue
     return sheets
+
+
+def _shortened(row: Sequence[str | None]) -> list[str | None]:
+    """A row no longer, and its cells no longer, than any header row is: what is compared must not take for ever."""
+    return [(c or "").strip()[:_LONGEST_HEADING] or None for c in row[:_MOST_HEADINGS]]
 
 
 def separator_of(source: Source) -> str:
@@ -238,7 +245,7 @@ def _lines(source: Source) -> list[list[str]]:
 
 def is_number(cell: str) -> bool:
     """Whether a cell is a number, a date, or a mark in place of one."""
-    return bool(_NUMBER.match(cell))
+    return len(cell) <= _LONGEST_NUMBER and bool(_NUMBER.match(cell))
 
 
 def header_row(cells: Cells) -> int | None:
@@ -304,7 +311,7 @@ def _table(sheet: str | None, number: int, rows: Cells, layout: PublishedLayout)
     by_heading = {normalise(h): (c, h) for c in layout.columns for h in c.headings}
     found: dict[int, Mapped] = {}
     open_at: list[int] = []
-    for position, cell in enumerate(row[:_MOST_HEADINGS]):
+    for position, cell in enumerate(row):
         text = normalise(cell)
         if not text:
             continue

@@ -29,7 +29,7 @@ from ccg_pipeline.extracts.contract import (
 )
 from ccg_pipeline.extracts.periods import last_day, month_end, parse_day, parse_month
 from ccg_pipeline.extracts.source import Source
-from ccg_pipeline.extracts.spreadsheet import find_header, read_delimited, read_table
+from ccg_pipeline.extracts.spreadsheet import find_header, prove_last_line, read_delimited, read_table
 
 name = "local_returns"
 
@@ -41,7 +41,7 @@ COLUMNS = (
     Column("period", ("period",)),
     Column("numerator", ("numerator",), "decimal", required=False),
     Column("denominator", ("denominator",), "decimal", required=False),
-    Column("value", ("value",), "decimal"),
+    Column("value", ("value",), "decimal", required=False),
     Column("unit", ("unit",), required=False),
     Column("target", ("target",), "decimal", required=False),
     Column("status", ("status",)),
@@ -134,9 +134,10 @@ def read(source: Source) -> Extract:
     """The rows of the return as stated; `indicator_id` is empty until the catalogue is asked.
 
     Raises `ExtractError` for a heading that the layout does not have, a period or status that is none, a figure beside
-    a status that excludes one, neither figure nor reason, and a key that stands twice.
+    a status that excludes one, neither figure nor reason, a key that stands twice, and a last line without its end.
     """
     if source.is_text:
+        prove_last_line(source)
         header = next(
             number for number, row in enumerate(source.first_lines) if all(_has(row, heading) for heading in _NEEDED)
         )

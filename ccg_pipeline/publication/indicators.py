@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -78,28 +79,71 @@ ORDER BY m.indicator_id, m.org_code, m.org_level, m.period_start, m.period_end, 
 """
 
 
+def as_published(con: duckdb.DuckDBPyConnection, selection: Selection) -> Selection:
+    """The selection with its names as they are published. Raises `UnknownNameError`, with names that are near."""
+    return Selection(
+        _published_name(con, selection.org_code, "dim_organisations", "org_code", "organisation"),
+        selection.period,
+        _published_name(con, selection.indicator_id, "dim_indicators", "indicator_id", "indicator"),
+        _published_name(con, selection.indicator_set, "dim_indicators", "indicator_set", "indicator set"),
+    )
+
+
+def _published_name(
+    con: duckdb.DuckDBPyConnection, value: str | None, table: str, column: str, what: str
+) -> str | None:
+    if value is None:
+        return None
+    names = con.execute(f"SELECT DISTINCT {column} FROM marts.{table} WHERE {column} IS NOT NULL ORDER BY 1").fetchall()
+    known = [name for (name,) in names]
+    wanted = value.strip().casefold()
+    same = [name for name in known if name == value] or [name for name in known if name.casefold() == wanted]
+    if same:
+        return str(same[0])
+    by_text = {name.casefold(): name for name in known}
+    near = [by_text[text] for text in difflib.get_close_matches(wanted, by_text, n=5)]
+    listed = f"; near it are {', '.join(near)}" if near else f": one of {', '.join(known)}" if len(known) < 60 else ""
+    raise UnknownNameError(f"no {what} {value!r} is published{listed}")
+
+
+def why_nothing(con: duckdb.DuckDBPyConnection, selection: Selection) -> str:
+    """Which part of a selection without values has none, and the periods that there are. Raises `UnknownNameError`."""
+    chosen = as_published(con, selection)
+    what = chosen.indicator_id or (f"the set {chosen.indicator_set}" if chosen.indicator_set else "any indicator")
+    whose = chosen.org_code or "any organisation"
+    values = """
+        SELECT strftime(min(c.period_start), '%Y-%m'), strftime(max(c.period_end), '%Y-%m'), count(*)
+        FROM marts.fct_standard_comparisons c
+        JOIN (SELECT indicator_id, indicator_set FROM marts.dim_indicators) i USING (indicator_id)
+        WHERE c.period_type <> 'ytd' AND ($org_code IS NULL OR c.org_code = $org_code)
+            AND ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
+            AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
+    """
+    asked = {"org_code": chosen.org_code, "indicator_id": chosen.indicator_id, "indicator_set": chosen.indicator_set}
+    first, last, count = con.execute(values, asked).fetchall()[0]
+    if count:
+        return f"no values of {what} for {whose} in {chosen.period:%Y-%m}; there are some from {first} to {last}"
+    if chosen.org_code and con.execute(values, {**asked, "indicator_id": None, "indicator_set": None}).fetchall()[0][2]:
+        levels = con.execute(
+            """
+            SELECT DISTINCT c.org_level FROM marts.fct_standard_comparisons c
+            JOIN (SELECT indicator_id, indicator_set FROM marts.dim_indicators) i USING (indicator_id)
+            WHERE ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
+                AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
+            ORDER BY 1
+            """,
+            {k: v for k, v in asked.items() if k != "org_code"},
+        ).fetchall()
+        has = f"values of it are published by {', '.join(level for (level,) in levels)}" if levels else "nobody has any"
+        return f"{whose} has no values of {what} in any period; {has}"
+    if chosen.org_code:
+        return f"{whose} has no values of any indicator in any period"
+    return f"no values of {what} are published in any period"
+
+
 def select(con: duckdb.DuckDBPyConnection, selection: Selection) -> list[dict[str, Any]]:
     """One row an indicator, organisation, month and source. Raises `UnknownNameError` for names not published."""
-    for value, table, column, what in (
-        (selection.org_code, "dim_organisations", "org_code", "organisation"),
-        (selection.indicator_id, "dim_indicators", "indicator_id", "indicator"),
-        (selection.indicator_set, "dim_indicators", "indicator_set", "indicator set"),
-    ):
-        if value is None:
-            continue
-        known = [r[0] for r in con.execute(f"SELECT DISTINCT {column} FROM marts.{table} ORDER BY 1").fetchall()]
-        if value not in known:
-            listed = f": one of {', '.join(known)}" if len(known) < 60 else ""
-            raise UnknownNameError(f"no {what} {value!r} is published{listed}")
-    cursor = con.execute(
-        _QUERY,
-        {
-            "org_code": selection.org_code,
-            "period": selection.period,
-            "indicator_id": selection.indicator_id,
-            "indicator_set": selection.indicator_set,
-        },
-    )
+    cursor = con.execute(_QUERY, asdict(as_published(con, selection)))
     columns = [c[0] for c in cursor.description or []]
     rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     for row in rows:

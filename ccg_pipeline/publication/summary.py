@@ -15,9 +15,9 @@ STATUSES = ("loaded", "superseded", "duplicate", "quarantined")
 @dataclass(frozen=True)
 class Summary:
     """Counts of one publication. ``files`` is by dataset (``not recognised`` for none), then by status;
-    ``breaches`` is by standard: all months, and the latest month that the standard was judged in; ``restatements``
-    counts values that a later edition changed and breaches that ``appeared`` or ``vanished`` with it; ``corrections``
-    those ``applied`` and ``not_applied``; ``queries`` counts the questions to the analyst by severity.
+    ``breaches`` is by standard, the local ones together: all periods, and the latest that the standard was judged in;
+    ``restatements`` counts values that a later edition changed and breaches that ``appeared`` or ``vanished`` with it;
+    ``corrections`` those ``applied`` and ``not_applied``; ``queries`` counts the questions to the analyst by severity.
     """
 
     files: dict[str, dict[str, int]]
@@ -51,12 +51,18 @@ def summarise(con: duckdb.DuckDBPyConnection) -> Summary:
         for standard, count, month, latest in con.execute(
             """
             WITH judged AS (
-                SELECT standard_id, max(period_start) AS month FROM marts.fct_standard_comparisons
-                WHERE is_met IS NOT NULL AND period_type <> 'ytd' GROUP BY 1
+                SELECT
+                    standard_id, max(c.period_start) AS month,
+                    CASE WHEN bool_or(s.scope = 'local') THEN 'local standards' ELSE standard_id END AS name
+                FROM marts.fct_standard_comparisons c JOIN marts.dim_standards s USING (standard_id)
+                WHERE c.is_met IS NOT NULL AND c.period_type <> 'ytd' GROUP BY standard_id
             )
-            SELECT standard_id, count(b.indicator_id), strftime(month, '%Y-%m'),
+            SELECT
+                name, count(b.indicator_id),
+                CASE WHEN count(DISTINCT month) = 1 THEN strftime(min(month), '%Y-%m') ELSE 'the latest of each' END,
                 count(b.indicator_id) FILTER (WHERE b.period_start = month)
-            FROM judged LEFT JOIN marts.fct_breaches b USING (standard_id) GROUP BY standard_id, month ORDER BY 1
+            FROM judged LEFT JOIN marts.fct_breaches b USING (standard_id) GROUP BY name
+            ORDER BY name = 'local standards', name
             """
         ).fetchall()
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ccg_pipeline import extracts
 from ccg_pipeline.definitions import build_defs
 from ccg_pipeline.settings import Settings
 
@@ -46,6 +47,14 @@ def test_every_asset_is_described_and_owned(definitions: dg.Definitions) -> None
         assert node.description, key
         assert node.owners, key
         assert node.kinds, key
+
+
+def test_every_column_of_the_rows_as_published_is_described(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for dataset in extracts.DATASETS:
+        columns = graph.get(dg.AssetKey(["raw", dataset])).metadata["dagster/column_schema"].columns
+        assert {c.name for c in columns} == {"extract_id", *extracts.DATASETS[dataset].schema}
+        assert [c.name for c in columns if not c.description] == [], dataset
 
 
 def test_job_schedule_and_sensor(definitions: dg.Definitions) -> None:

@@ -285,8 +285,15 @@ def test_organisations_must_add_to_england_and_be_in_every_sheet(tmp_path: Path)
     def swapped(sheets: Sheets) -> None:
         sheets[TYPE_OF_CARE][16][2], sheets[TYPE_OF_CARE][17][2] = "00EQ", "606"
 
-    assert "Hertfordshire: 120 days in sheet 'LA - by responsible org' (row 17) and 31 days" in refusal(
-        workbook(tmp_path / "3.xlsx", swapped)
+    assert (
+        "606: Hertfordshire with 120 days in sheet 'LA - by responsible org' (row 17) and Cheshire East with 31 days"
+    ) in refusal(workbook(tmp_path / "3.xlsx", swapped))
+
+    def renamed(sheets: Sheets) -> None:
+        sheets[BY_REASON][16][3] = "Hertford"
+
+    assert "and Hertford with 120 days in sheet 'LA - by reason' (row 17); expected one name" in refusal(
+        workbook(tmp_path / "6.xlsx", renamed)
     )
 
     def not_by_reason(sheets: Sheets) -> None:

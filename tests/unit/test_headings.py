@@ -202,3 +202,15 @@ def test_the_drafted_rows_are_enough(sample_raw: Path, tmp_path: Path) -> None:
         file.write("\n".join(rows) + "\n")
     found = read_by_copy(package, {"ae": changed}, tmp_path)
     assert found["ae"].equals(read_as("ae", path).rows)
+
+
+def test_a_map_that_cannot_be_meant_stops_the_command_in_words(tmp_path: Path) -> None:
+    package = copy_of_the_package(tmp_path)
+    with open(package / "ccg_pipeline" / "extracts" / "headings" / "ae.csv", "a", encoding="utf-8") as file:
+        file.write("organisations,org_code,Provider,words,yes,,,\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "ccg_pipeline.cli", "check", __file__], cwd=package, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("ccg: the map of headings: ae.csv row ")
+    assert "Traceback" not in done.stderr

@@ -1,4 +1,18 @@
-from ccg_pipeline.publication.indicators import render, shown, verdict
+from collections.abc import Iterator
+from datetime import date
+
+import duckdb
+import pytest
+
+from ccg_pipeline.publication.indicators import (
+    Selection,
+    UnknownNameError,
+    as_published,
+    render,
+    shown,
+    verdict,
+    why_nothing,
+)
 
 ROW = {
     "indicator_id": "RTT_INCOMPLETE_18W",
@@ -61,3 +75,74 @@ def test_a_reported_value_says_so_and_has_no_excess_without_its_parts() -> None:
 def test_machine_formats_are_unrounded() -> None:
     assert "91.96" in render([ROW], "csv")
     assert '"value": 91.96' in render([ROW], "json")
+
+
+@pytest.fixture
+def publication() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Two indicators: one by commissioner over two months, one by provider; an organisation without values."""
+    con = duckdb.connect()
+    con.execute("CREATE SCHEMA marts")
+    con.execute(
+        "CREATE TABLE marts.dim_organisations AS FROM (VALUES ('06N', 'ccg'), ('RWG', 'provider'), ('06K', 'ccg')) "
+        "t(org_code, org_level)"
+    )
+    con.execute(
+        "CREATE TABLE marts.dim_indicators AS FROM (VALUES ('RTT_52W', 'constitution'), ('AE_4HR', 'constitution'), "
+        "('MSA', 'quality')) t(indicator_id, indicator_set)"
+    )
+    con.execute(
+        "CREATE TABLE marts.fct_standard_comparisons AS FROM (VALUES "
+        "('RTT_52W', '06N', 'ccg', 'month', DATE '2019-04-01', DATE '2019-04-30'), "
+        "('RTT_52W', '06N', 'ccg', 'month', DATE '2019-05-01', DATE '2019-05-31'), "
+        "('AE_4HR', 'RWG', 'provider', 'month', DATE '2019-05-01', DATE '2019-05-31')) "
+        "t(indicator_id, org_code, org_level, period_type, period_start, period_end)"
+    )
+    yield con
+    con.close()
+
+
+def test_names_are_found_in_any_case(publication: duckdb.DuckDBPyConnection) -> None:
+    asked = Selection("06n", None, "rtt_52w", "Constitution")
+    assert as_published(publication, asked) == Selection("06N", None, "RTT_52W", "constitution")
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        (Selection(org_code="06M"), "no organisation '06M' is published; near it are 06N, 06K"),
+        (Selection(indicator_id="RTT_25W"), "no indicator 'RTT_25W' is published; near it are RTT_52W"),
+        (Selection(indicator_set="other"), "no indicator set 'other' is published: one of constitution, quality"),
+    ],
+)
+def test_an_unknown_name_is_told_with_those_near_it(
+    publication: duckdb.DuckDBPyConnection, selection: Selection, words: str
+) -> None:
+    with pytest.raises(UnknownNameError) as error:
+        as_published(publication, selection)
+    assert str(error.value) == words
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        (
+            Selection("06N", date(2018, 1, 1), "RTT_52W"),
+            "no values of RTT_52W for 06N in 2018-01; there are some from 2019-04 to 2019-05",
+        ),
+        (
+            Selection(period=date(2018, 1, 1)),
+            "no values of any indicator for any organisation in 2018-01; there are some from 2019-04 to 2019-05",
+        ),
+        (
+            Selection("06N", None, "AE_4HR"),
+            "06N has no values of AE_4HR in any period; values of it are published by provider",
+        ),
+        (Selection("06N", None, "MSA"), "06N has no values of MSA in any period; nobody has any"),
+        (Selection("06K"), "06K has no values of any indicator in any period"),
+        (Selection(indicator_set="quality"), "no values of the set quality are published in any period"),
+    ],
+)
+def test_a_selection_without_values_says_what_has_none(
+    publication: duckdb.DuckDBPyConnection, selection: Selection, words: str
+) -> None:
+    assert why_nothing(publication, selection) == words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from datetime import date
 from pathlib import Path
 
@@ -143,6 +144,13 @@ def test_the_same_figure_twice_is_refused(tmp_path: Path) -> None:
     assert "rows 2, 3" in refusal and "more than once" in refusal
 
 
+def test_a_return_cut_off_in_its_last_figure_is_refused(tmp_path: Path) -> None:
+    columns = ("indicator_id", "org_code", "period", "status", "value")
+    path = a_return(tmp_path, {c: a_row()[c] for c in columns})
+    path.write_bytes(path.read_bytes().rstrip()[:-2])
+    assert "may be cut off in its last row" in refusal_as("local_returns", path)
+
+
 def test_money_may_be_negative_and_counts_may_not(tmp_path: Path) -> None:
     rows = looked_up(a_return(tmp_path, a_row(indicator_id="MONEY", value="-206"))).rows
     assert rows["value"].to_list() == [-206.0]
@@ -175,6 +183,25 @@ CATALOGUE = Catalogue(
 
 def looked_up(path: Path):
     return CATALOGUE.looked_up(read_as("local_returns", path))
+
+
+def test_csv_and_workbook_say_the_same(sample_raw: Path, tmp_path: Path) -> None:
+    path = next((sample_raw / "local_returns").iterdir())
+    with open(path, encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))
+    number = re.compile(r"-?\d+(\.\d+)?")
+    cells = [[float(c) if number.fullmatch(c) else c or None for c in line] for line in lines]
+    book = write_xlsx(tmp_path / "return.xlsx", {"May": cells[:50], "June": [cells[0], *cells[50:]]})
+    of_sheets = ("source_sheet", "source_row", "value_decimals")
+    from_text, from_book = (read_extract(p, p.name).rows.drop(of_sheets).sort("slice") for p in (path, book))
+    assert from_text.height == len(lines) - 1
+    assert from_text.equals(from_book)
+
+
+def test_a_return_of_parts_needs_no_value_column(tmp_path: Path) -> None:
+    row = a_row(numerator="3", denominator="4")
+    del row["value"]
+    assert read_as("local_returns", a_return(tmp_path, row)).rows["value"].to_list() == [None]
 
 
 def test_local_codes_are_unique_only_within_a_provider(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -270,9 +271,30 @@ def test_layout_of_what_cannot_be_read_says_so(
     assert layout(path, capsys, "--format", "csv")[0] == 3
 
 
+def test_headings_of_any_length_are_compared_in_no_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "1.csv"
+    path.write_text("Period,Org Code," + "1" * 100_000 + "x," + ",".join(f"c{i}" for i in range(20_000)) + "\n1,2\n")
+    started = time.perf_counter()
+    assert layout(path, capsys)[0] == 3
+    assert time.perf_counter() - started < 20
+
+
 def test_layout_of_no_file_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert layout(tmp_path / "none.csv", capsys)[0] == 2
     assert layout(tmp_path, capsys)[0] == 2
+
+
+def test_check_looks_at_whole_folders(ae: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be data is passed over; a file that would be quarantined is told by the exit code."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.csv").write_bytes(ae.read_bytes())
+    (tmp_path / "a" / "notes.md").write_text("notes")
+    assert cli.run(["check", str(tmp_path)]) == 0
+    (tmp_path / "2.csv").write_text("nothing known")
+    assert cli.run(["check", str(tmp_path)]) == 3
+    out = capsys.readouterr().out
+    assert "layout ae_to_2020_03" in out and "2.csv: would be quarantined" in out and "notes.md" not in out
+    assert cli.run(["check", str(tmp_path / "none.csv")]) == 2
 
 
 def test_the_header_row_has_most_texts_above_numbers() -> None:

@@ -359,26 +359,28 @@ def _blank_dashes(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _same_organisations(frames: dict[str, pl.DataFrame], tables: dict[str, str]) -> None:
-    """The three sheets have the same organisations with the same total."""
-    first_sheet = tables[RESPONSIBLE.name]
-    reference = frames[RESPONSIBLE.name].select("is_england", "org_code", "org_name", "source_row", "total_days")
+    """The three sheets have the same organisations, under one name each, with the same total."""
+    identity = ("is_england", "org_code", "org_name", "source_row", "total_days")
+    reference = frames[RESPONSIBLE.name].select(identity)
     for breakdown in (SETTING, REASON):
-        sheet = tables[breakdown.name]
-        other = frames[breakdown.name].select("is_england", "org_code", "org_name", "source_row", "total_days")
+        other = frames[breakdown.name].select(identity)
         joined = reference.join(other, on=["is_england", "org_code"], how="full", nulls_equal=True, suffix="_there")
-        off = joined.filter(pl.col("total_days").ne_missing(pl.col("total_days_there")))
+        names = [pl.col(c).str.to_lowercase() for c in ("org_name", "org_name_there")]
+        same = (pl.col("total_days") == pl.col("total_days_there")) & names[0].eq_missing(names[1])
+        off = joined.filter(~same.fill_null(False))
         if off.height:
             row = off.sort("source_row", "source_row_there", nulls_last=True).row(0, named=True)
             raise ExtractError(
-                f"{row['org_name'] or row['org_name_there']}: {_total(row['total_days'])} in sheet {first_sheet!r} "
-                f"(row {row['source_row']}) and {_total(row['total_days_there'])} in sheet {sheet!r} (row "
-                f"{row['source_row_there']}); expected the same days in both. The file contradicts itself: fetch it "
-                "again or ask the publisher."
+                f"{row['org_code'] or row['org_code_there'] or 'England'}: "
+                f"{_in_words(row['org_name'], row['total_days'])} in sheet {tables[RESPONSIBLE.name]!r} (row "
+                f"{row['source_row']}) and {_in_words(row['org_name_there'], row['total_days_there'])} in sheet "
+                f"{tables[breakdown.name]!r} (row {row['source_row_there']}); expected one name with the same days in "
+                "both. The file contradicts itself: fetch it again or ask the publisher."
             )
 
 
-def _total(days: int | None) -> str:
-    return "no row" if days is None else f"{days} days"
+def _in_words(name_there: str | None, days: int | None) -> str:
+    return "no row" if days is None else f"{name_there} with {days} days"
 
 
 def _with_names(frame: pl.DataFrame, view: str) -> pl.DataFrame:

@@ -119,7 +119,11 @@ def read(source: Source) -> Extract:
     Raises `ExtractError` for a sheet that is not known, a CCG in two STPs, or counts of partners that do not agree.
     """
     sheets = _by_kind(source)
-    for kind, what in (("title", "the day of the last update"), ("current", "the partners of the current STPs")):
+    for kind, what in (
+        ("title", "the day of the last update"),
+        ("changes", "the log of changes"),
+        ("current", "the partners of the current STPs"),
+    ):
         if len(sheets[kind]) != 1:
             raise ExtractError(f"{len(sheets[kind])} sheets with {what}, expected one. Fetch the workbook again.")
     as_of = _last_update(sheets["title"][0])
@@ -133,7 +137,8 @@ def read(source: Source) -> Extract:
     statements = [_with_opening(s, opened_on) for s in statements]
     statements += [s for s in changes if s.kind != "organisation"]
     members = [s for s in statements if s.kind == "membership" and s.org_role == "ccg"]
-    one_parent_each([s for s in members if s.valid_to is None], "current STPs:")
+    one_parent_each(members, "sheets of partners,")
+    _closed_as_logged(changes, statements)
     for sheet in sheets["ccgs"]:
         statements += _ccgs(sheet)
     for sheet in sheets["trusts"]:
@@ -142,6 +147,7 @@ def read(source: Source) -> Extract:
         statements += _councils(sheet)
     for sheet in sheets["regions"]:
         statements += _regions(sheet)
+    _listed_once(statements)
     return extract_of(
         statements,
         layout="ods_stp_partners",
@@ -150,6 +156,35 @@ def read(source: Source) -> Extract:
         published_on=as_of,
         caveats=caveats,
     )
+
+
+def _closed_as_logged(changes: Sequence[Statement], statements: Sequence[Statement]) -> None:
+    """Raises `ExtractError` where the change log closes an STP whose partners no sheet has."""
+    logged = {s.org_code: s for s in changes if s.org_role == "stp" and s.kind == "organisation" and s.valid_to}
+    with_partners = {s.parent_code for s in statements if s.kind == "membership" and s.valid_to}
+    for code in sorted(set(logged) - with_partners):
+        raise ExtractError(
+            f"sheet {logged[code].source_sheet!r} row {logged[code].source_row} closes {code}, and no sheet of closed "
+            "STPs has its partners. Fetch the workbook again."
+        )
+
+
+def _listed_once(statements: Sequence[Statement]) -> None:
+    """Raises `ExtractError` where a sheet has an organisation, or a partner of an STP, twice or without a name."""
+    first: dict[tuple[str | None, ...], Statement] = {}
+    for s in statements:
+        where = f"sheet {s.source_sheet!r} row"
+        if s.kind == "organisation" and not s.org_name:
+            raise ExtractError(f"{where} {s.source_row}: {s.org_code} without a name. Fetch the workbook again.")
+        partner_of = s.parent_code if s.kind == "membership" else None
+        if s.kind == "succession":
+            continue  # a merger is told by each STP that it concerns
+        earlier = first.setdefault((s.source_sheet, s.kind, s.org_code, partner_of), s)
+        if earlier is not s:
+            raise ExtractError(
+                f"{where}s {earlier.source_row} and {s.source_row}: {s.org_code} stands twice, expected once. Fetch "
+                "the workbook again."
+            )
 
 
 def _by_kind(source: Source) -> dict[str, list[_Sheet]]:
@@ -343,6 +378,13 @@ def _ccgs(sheet: _Sheet) -> Iterator[Statement]:
 
 
 def _trusts(sheet: _Sheet) -> Iterator[Statement]:
+    has_dates = {"opened", "closed"} & set(
+        match_headings(sheet.cells[sheet.header], _TRUSTS, f"sheet {sheet.name!r} row {sheet.header + 1}")
+    )
+    if len(has_dates) == 1:
+        raise ExtractError(
+            f"sheet {sheet.name!r}: only the days {has_dates.pop()}, expected 'Open date' and 'Close Date'."
+        )
     for number, row in sheet.rows(_TRUSTS):
         where = f"sheet {sheet.name!r} row {number}"
         code = check_code(row["code"], where, "column 'Org Code'")
@@ -374,12 +416,20 @@ def _councils(sheet: _Sheet) -> Iterator[Statement]:
     at = {heading: headings.index(normalise(heading)) for heading in _COUNCILS}
     for number, row in enumerate(sheet.cells[sheet.header + 1 :], sheet.header + 2):
         code, name, region = (row[at[heading]] for heading in _COUNCILS)
-        if code is not None:
+        if code or name:
             code = check_code(_council_code(code), f"sheet {sheet.name!r} row {number}", "column 'Code'")
             yield Statement(sheet.name, number, "organisation", code, name, "local_authority", None, region)
 
 
 def _regions(sheet: _Sheet) -> Iterator[Statement]:
+    """Codes and names below a line of remark, without headings."""
     for number, row in enumerate(sheet.cells, 1):
-        if row[0] and re.fullmatch(r"Y\d\d", row[0]):
-            yield Statement(sheet.name, number, "organisation", row[0], row[1], "region")
+        cells = [c for c in row if c]
+        if not cells or normalise(cells[0]) == _REGION_LIST:
+            continue
+        if len(cells) != 2 or not re.fullmatch(r"Y\d\d", cells[0]):
+            raise ExtractError(
+                f"sheet {sheet.name!r} row {number}: found {', '.join(cells)!r}, expected the code and name of a "
+                "region such as Y61. Fetch the workbook again."
+            )
+        yield Statement(sheet.name, number, "organisation", cells[0], cells[1], "region")

@@ -85,24 +85,35 @@ statements as (
     select
         member_code,
         system_code,
-        coalesce(valid_to, date_trunc('month', as_of)::date) as stated_for,
-        valid_to is not null as is_end
-    from stated
+        stated_for,
+        is_end,
+        bool_or(is_dated) as is_dated
+    from (
+        select
+            member_code,
+            system_code,
+            coalesce(valid_to, date_trunc('month', as_of)::date) as stated_for,
+            valid_to is not null as is_end,
+            true as is_dated
+        from stated
 
-    union
+        union all
 
-    -- What an ODS list says of a closed organisation may be said of its successor.
-    select
-        org_code as member_code,
-        parent_code as system_code,
-        date_trunc('month', as_of)::date as stated_for,
-        false as is_end
-    from listed
-    where
-        list_kind = 'ods_commissioners'
-        and org_role in ('ccg', 'sub_icb')
-        and parent_code is not null
-        and coalesce(valid_to, {{ never }}) >= as_of
+        -- What an ODS list says of a closed organisation may be said of its successor; and it is of its day or later.
+        select
+            org_code as member_code,
+            parent_code as system_code,
+            date_trunc('month', as_of)::date as stated_for,
+            false as is_end,
+            false as is_dated
+        from listed
+        where
+            list_kind = 'ods_commissioners'
+            and org_role in ('ccg', 'sub_icb')
+            and parent_code is not null
+            and coalesce(valid_to, {{ never }}) >= as_of
+    )
+    group by member_code, system_code, stated_for, is_end
 
 ),
 
@@ -149,7 +160,7 @@ stretches as (
         stated_for as valid_from,
         (stated_for + interval 1 month - interval 1 day)::date as valid_to,
         is_contradicted,
-        true as is_stated
+        is_dated as is_stated
     from ordered
     where not is_end
 
@@ -273,7 +284,7 @@ carried as (
         is_doubtful,
         case
             when is_stated then []::date[]
-            else list_sort(list_filter([earlier_for, later_for], stated_for -> stated_for is not null))
+            else list_sort(list_distinct([earlier_for, later_for]))
         end as rests_on
     from (
         select * from of_stps

@@ -4,6 +4,12 @@ with counts as (
 
 ),
 
+returned as (
+
+    select * from {{ ref('int_reported_values') }}
+
+),
+
 indicators as (
 
     select * from {{ ref('indicators') }}
@@ -16,23 +22,65 @@ standards as (
 
 ),
 
+stated as (
+
+    select
+        counts.dataset,
+        'derived' as source,
+        counts.indicator_id,
+        counts.org_code,
+        counts.org_level,
+        counts.period_type,
+        counts.period_start,
+        {{ period_end('counts.period_type', 'counts.period_start') }} as period_end,
+        counts.known_from,
+        counts.known_to,
+        counts.numerator,
+        counts.denominator,
+        {{ indicator_value('counts.numerator', 'counts.denominator', 'indicators.unit') }} as value,
+        counts.edition,
+        counts.extract_ids
+    from counts
+    inner join indicators using (indicator_id)
+
+    union all
+
+    select
+        'local_returns' as dataset,
+        'reported' as source,
+        indicator_id,
+        org_code,
+        org_level,
+        period_type,
+        period_start,
+        period_end,
+        known_from,
+        known_to,
+        numerator,
+        denominator,
+        value,
+        edition,
+        [extract_id] as extract_ids
+    from returned
+
+),
+
 -- Only periods of which more became known later can have been restated.
 restated_periods as (
 
     select distinct
         dataset,
-        period_type,
         period_start
-    from counts
+    from stated
     where not {{ is_current() }}
 
 ),
 
 figures as (
 
-    select counts.*
-    from counts
-    inner join restated_periods using (dataset, period_type, period_start)
+    select stated.*
+    from stated
+    inner join restated_periods using (dataset, period_start)
 
 ),
 
@@ -41,9 +89,11 @@ said_before as (
 
     select distinct
         indicator_id,
+        source,
         org_level,
         period_type,
         period_start,
+        period_end,
         known_to
     from figures
 
@@ -53,9 +103,11 @@ said_after as (
 
     select distinct
         indicator_id,
+        source,
         org_level,
         period_type,
         period_start,
+        period_end,
         known_from
     from figures
 
@@ -69,13 +121,17 @@ pairs as (
         later.org_level,
         later.period_type,
         later.period_start,
+        later.period_end,
+        later.source,
         later.known_from as restated_at,
         earlier.numerator as previous_numerator,
         earlier.denominator as previous_denominator,
+        earlier.value as previous_value,
         earlier.edition as previous_edition,
         earlier.extract_ids as previous_extract_ids,
         later.numerator,
         later.denominator,
+        later.value,
         later.edition,
         later.extract_ids
     from figures as later
@@ -85,6 +141,8 @@ pairs as (
             and later.org_level = said_before.org_level
             and later.period_type = said_before.period_type
             and later.period_start = said_before.period_start
+            and later.period_end = said_before.period_end
+            and later.source = said_before.source
             and later.known_from = said_before.known_to
     left join figures as earlier
         on
@@ -93,6 +151,8 @@ pairs as (
             and later.org_level = earlier.org_level
             and later.period_type = earlier.period_type
             and later.period_start = earlier.period_start
+            and later.period_end = earlier.period_end
+            and later.source = earlier.source
             and later.known_from = earlier.known_to
 
     union all
@@ -103,13 +163,17 @@ pairs as (
         earlier.org_level,
         earlier.period_type,
         earlier.period_start,
+        earlier.period_end,
+        earlier.source,
         earlier.known_to as restated_at,
         earlier.numerator as previous_numerator,
         earlier.denominator as previous_denominator,
+        earlier.value as previous_value,
         earlier.edition as previous_edition,
         earlier.extract_ids as previous_extract_ids,
         null as numerator,
         null as denominator,
+        null as value,
         null as edition,
         null as extract_ids
     from figures as earlier
@@ -119,6 +183,8 @@ pairs as (
             and earlier.org_level = said_after.org_level
             and earlier.period_type = said_after.period_type
             and earlier.period_start = said_after.period_start
+            and earlier.period_end = said_after.period_end
+            and earlier.source = said_after.source
             and earlier.known_to = said_after.known_from
     left join figures as later
         on
@@ -127,6 +193,8 @@ pairs as (
             and earlier.org_level = later.org_level
             and earlier.period_type = later.period_type
             and earlier.period_start = later.period_start
+            and earlier.period_end = later.period_end
+            and earlier.source = later.source
             and earlier.known_to = later.known_from
     where later.indicator_id is null
 
@@ -136,22 +204,20 @@ valued as (
 
     select
         pairs.*,
-        indicators.unit,
-        {{ period_end('pairs.period_type', 'pairs.period_start') }} as period_end,
-        {{ indicator_value('pairs.previous_numerator', 'pairs.previous_denominator', 'indicators.unit') }} as previous_value,
-        {{ indicator_value('pairs.numerator', 'pairs.denominator', 'indicators.unit') }} as value
+        indicators.unit
     from pairs
     inner join indicators using (indicator_id)
     where
         pairs.previous_numerator is distinct from pairs.numerator
         or pairs.previous_denominator is distinct from pairs.denominator
+        or pairs.previous_value is distinct from pairs.value
 
 ),
 
 in_force as (
 
     {{ with_standard_in_force('valued', 'standards', [
-        'indicator_id', 'org_code', 'org_level', 'period_type', 'period_start', 'restated_at'
+        'indicator_id', 'org_code', 'org_level', 'period_type', 'period_start', 'period_end', 'source', 'restated_at'
     ]) }}
 
 ),
@@ -174,6 +240,7 @@ select
     period_type,
     period_start,
     period_end,
+    source,
     restated_at,
     case
         when previous_value is null and value is null then 'counts changed'
