@@ -13,6 +13,7 @@ import fcntl
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,8 +146,9 @@ def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, rows: pl.DataFrame, scratch: Path) -> None:
     """Replace the rows of an extract. Goes through Parquet: handing a wide frame over in memory is slower."""
     scratch.mkdir(parents=True, exist_ok=True)
-    # A name of its own: DuckDB keeps parts of a file that it has read, and may take a new one of the same name for it.
-    parquet = scratch / f"{os.getpid()}-{extract_id}.parquet"
+    # A path of its own each time: DuckDB keeps what it read of a file by its path, and may give parts of one file for
+    # another of the same length that took its place within a second.
+    parquet = scratch / f"{uuid.uuid4().hex}.parquet"
     rows.write_parquet(parquet)
     try:
         con.execute(f"DELETE FROM raw.{table} WHERE extract_id = ?", [extract_id])

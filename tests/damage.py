@@ -384,7 +384,7 @@ def cut_in_last_row(rng: random.Random, subject: Subject) -> bytes | None:
 def other_encoding(rng: random.Random, subject: Subject) -> bytes | None:
     if not subject.is_text:
         return None
-    encoding = rng.choice(("utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "cp500", "utf-7"))
+    encoding = rng.choice(("utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "cp500"))
     return subject.text.encode(encoding, "replace" if encoding == "cp1252" else "strict")
 
 

@@ -141,6 +141,7 @@ def read(source: Source) -> Extract:
         header = next(
             number for number, row in enumerate(source.first_lines) if all(_has(row, heading) for heading in _NEEDED)
         )
+        prove_last_line(source)
         frame = read_delimited(source, header, COLUMNS).with_columns(pl.lit(None, pl.String).alias("source_sheet"))
         rows = _checked(frame, "the file")
     else:

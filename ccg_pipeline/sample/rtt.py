@@ -70,7 +70,7 @@ HERTS_VALLEYS = "06N"
 BLANK_FOR_ZERO = frozenset({"RAL", "RP6"})
 
 GZIP_MONTH = date(2018, 11, 1)
-ZIP_MONTH = date(2019, 2, 1)
+ZIP_MONTHS = (date(2018, 7, 1), date(2019, 2, 1))
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def write(folder: Path) -> list[Path]:
         name = f"{period:%Y%m}{last_day}-RTT-{period:%B-%Y}-full-extract"
         if period == GZIP_MONTH:
             paths.append(write_gzip(folder / f"{name}.csv.gz", content))
-        elif period == ZIP_MONTH:
+        elif period in ZIP_MONTHS:
             paths.append(write_zip(folder / f"{name}.zip", f"{name}.csv", content))
         else:
             paths.append(write_plain(folder / f"{name}.csv", content))

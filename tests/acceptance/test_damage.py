@@ -7,7 +7,9 @@ at the end of the test run. What a file gives no means to see is listed in `UNSE
 
 from __future__ import annotations
 
+import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +17,8 @@ from dataclasses import replace
 from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import damage
 import pytest
@@ -29,15 +33,31 @@ from ccg_pipeline.settings import Settings
 # Damage that a layout gives no means to see, by the start of its name: nothing in the file says otherwise.
 UNSEEN: dict[tuple[str, str], str] = {
     ("hes_mar_csv", "changed digit"): "counts are rounded: only a total and its two parts are held together",
-    ("hes_mar_csv", "changed total"): "a file with few regions is a part, and does not add to its England",
+    ("hes_mar_csv", "changed total"): "England by less than the rounding of its regions",
     ("hes_mar_csv", "text in a number"): "'*' is the publisher's own mark of a suppressed count",
     ("hes_mar_csv", "swapped headings"): "two counts that no total holds together",
     ("hes_mar_csv", "deleted row"): "organisations do not add to England exactly",
     ("hes_mar_csv", "cut at a row's end"): "as a deleted row, where it is the last",
     ("ae_", "swapped headings"): "two counts that each add to their own total",
+    ("ae_", "deleted row"): "a provider of nothing but zeros adds nothing to the total",
+    ("qmco_provider", "deleted row"): "a provider without cancellations adds nothing to England",
+    ("kh03_", "deleted row"): "a trust without beds adds nothing to England",
+    ("dm01_", "deleted row"): "a provider or test without patients adds nothing to the total",
+    ("dm01_", "swapped headings"): "planned and unscheduled tests, of which only the sum is printed",
+    ("rtt_", "deleted row"): "a treatment function without patients adds nothing to the total",
+    ("cancer_commissioner_2020_04", "deleted row"): "there is no row of England",
+    ("cancer_icb_2022_07", "deleted row"): "there is no row of England",
+    ("cancer_flat_sub_icb", "deleted row"): "there is no total",
+    ("cancer_commissioner_2020_04", "cut at a row's end"): "there is no row of England",
+    ("cancer_icb_2022_07", "cut at a row's end"): "there is no row of England",
+    ("cancer_flat_sub_icb", "cut at a row's end"): "there is no total",
     ("rtt_full", "cut at a row's end"): "after the total of a group, within the last region",
-    ("dtoc_provider_extract", "deleted row"): "there is no total",
-    ("dtoc_provider_extract", "cut at a row's end"): "there is no total",
+    ("dtoc_provider_extract", "cut at a row's end"): "after the last row of a provider and local authority",
+    ("dtoc_provider_extract", "swapped headings"): "names of organisations",
+    ("returns_template", "changed digit"): "a return states a figure once",
+    ("returns_template", "deleted row"): "a return may have any rows",
+    ("returns_template", "cut at a row's end"): "a return may have any rows",
+    ("returns_template", "swapped headings"): "two figures that nothing holds together",
 }
 # What must hold in every layout.
 ALWAYS = (
@@ -48,7 +68,8 @@ ALWAYS = (
 
 def spoilt(files: Mapping[Path, Mapping[str, int]], folder: Path) -> list[Outcome]:
     """What became of the copies of every file, spoilt so many times in each kind of damage."""
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    one_thread = patch.dict(os.environ, {"POLARS_MAX_THREADS": "1"})  # two processes on two cores
+    with one_thread, ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         runs = [pool.submit(damage.spoil, path, folder, dict(times), path.name) for path, times in files.items()]
         outcomes = [outcome for run in runs for outcome in run.result()]
     return [_marked(o) if o.result == "different" else o for o in outcomes]
@@ -56,6 +77,8 @@ def spoilt(files: Mapping[Path, Mapping[str, int]], folder: Path) -> list[Outcom
 
 def _marked(outcome: Outcome) -> Outcome:
     listed = any(outcome.layout.startswith(layout) and outcome.kind == kind for layout, kind in UNSEEN)
+    if outcome.file.endswith(".xls") and outcome.kind == "flipped bytes":
+        listed = re.match(r"\w+_(name|parent_code): ", outcome.detail) is not None  # an .xls has no checksum of texts
     return replace(outcome, result="unseen") if listed else outcome
 
 
@@ -66,14 +89,14 @@ def table(outcomes: Iterable[Outcome], title: str) -> list[str]:
     results = ("same", "refused", "unseen", "different", "stopped")
     lines = [
         f"{title}: {len(outcomes):,} spoilt files: same / refused / unseen (nothing in the file tells)",
-        f"  {'':20}" + "".join(f"{d[:12]:>14}" for d in datasets) + f"{'all':>16}",
+        f"  {'':20}" + "".join(f"{d[:10]:>11}" for d in (*datasets, "all")),
     ]
     for kind in dict.fromkeys(o.kind for o in outcomes):
         cells = []
         for dataset in (*datasets, None):
             of = [o.result for o in outcomes if o.kind == kind and dataset in (o.dataset, None)]
-            cells.append(" / ".join(str(of.count(r)) for r in results[:3]) if of else "")
-        lines.append(f"  {kind:20}" + "".join(f"{c:>14}" for c in cells[:-1]) + f"{cells[-1]:>16}")
+            cells.append("/".join(str(of.count(r)) for r in results[:3]) if of else "")
+        lines.append(f"  {kind:20}" + "".join(f"{c:>11}" for c in cells))
     return [*lines, "  in all: " + ", ".join(f"{r} {sum(o.result == r for o in outcomes):,}" for r in results)]
 
 
@@ -103,22 +126,24 @@ def test_spoilt_copies_of_the_sample(sample_raw: Path, tmp_path: Path) -> None:
 
 # Every layout of the published files, small ones first; how often each damage is done to a file of that size.
 PUBLISHED = {
-    6: (
+    4: (
         *("ae/Monthly-AE-May-2019*", "ae/April-2020*", "ae/Monthly-AE-April-2025*", "ae/Monthly-AE-September-2024*"),
         *("cancer/provider/201506-11*", "cancer/provider/201506-5*", "cancer/provider/201707-9*"),
         *("cancelled_operations/Q2*", "cancelled_operations/QMCO*", "beds/Beds*"),
         *("dtoc/local_authority/April_11*", "dtoc/local_authority/April_17*", "activity/MAR*"),
     ),
     2: (
-        *("cancer/commissioner/JANUARY-2016*", "cancer/commissioner/MAY-2019*", "cancer/commissioner/APRIL-2020*"),
-        *("cancer/commissioner/APRIL-2021*", "cancer/commissioner/nhs*2022*", "beds/derived*"),
-        *("diagnostics/*March*", "activity/HES*", "dtoc/local_authority/May_19*", "dtoc/DTOC*"),
+        *("cancer/commissioner/MAY-2019*", "cancer/commissioner/APRIL-2020*", "cancer/commissioner/nhs*2022*"),
+        *("diagnostics/*March*", "dtoc/local_authority/May_19*", "dtoc/DTOC*"),
     ),
     1: (
-        *("cancer/commissioner/nhs*2024*", "cancer/provider/*ICB-Sub*", "cancer/provider/*Oct-2023*"),
-        *("dtoc/provider/*MAY-2019*", "rtt/dh_117441*", "rtt/Incomplete*May15*"),
+        *("cancer/provider/*ICB-Sub*", "dtoc/provider/*MAY-2019*", "activity/HES*", "beds/derived*"),
+        *("cancer/commissioner/JANUARY-2016*", "cancer/commissioner/APRIL-2021*"),
     ),
 }
+# Large ones: what is found in a cell, in a few of its many.
+IN_CELLS = ("cancer/commissioner/nhs*2024*", "cancer/provider/*Oct-2023*", "rtt/dh_117441*", "rtt/Incomplete*May15*")
+CELL_DAMAGE = ("duplicated column", "merged headings", "text in a number", "negative count", "changed total")
 # Too large to be written anew dozens of times, or without figures: spoilt in their bytes alone.
 IN_BYTES = (
     *("rtt/2026*", "rtt/Admitted*Dec24*", "rtt/NonAdmitted*", "cancer/provider/*2020-21*", "diagnostics/*Sep*"),
@@ -127,14 +152,11 @@ IN_BYTES = (
 
 
 def test_spoilt_copies_of_the_published_files(shared: Path, tmp_path: Path) -> None:
-    in_bytes = {"cut anywhere": 4, "NUL bytes": 4, "flipped bytes": 2}
-    files = {
-        path: times(count)
-        for count, patterns in PUBLISHED.items()
-        for pattern in patterns
-        for path in (shared / "data").glob(pattern)
-    } | {path: in_bytes for pattern in IN_BYTES for path in (shared / "data").glob(pattern)}
-    assert len(files) == sum(map(len, PUBLISHED.values())) + len(IN_BYTES)
+    plan = {pattern: times(count) for count, patterns in PUBLISHED.items() for pattern in patterns}
+    plan |= {key: {"cut anywhere": 2, "NUL bytes": 2, **dict.fromkeys(CELL_DAMAGE, 1)} for key in IN_CELLS}
+    plan |= {key: {"cut anywhere": 4, "NUL bytes": 4, "flipped bytes": 2} for key in IN_BYTES}
+    files = {path: kinds for pattern, kinds in plan.items() for path in (shared / "data").glob(pattern)}
+    assert len(files) == len(plan)
     outcomes = spoilt(files, tmp_path)
     held(outcomes, "Published files")
     assert len(outcomes) > 1_000
@@ -165,10 +187,10 @@ def test_files_still_being_copied(sample_raw: Path, tmp_path: Path, monkeypatch:
             settings = Settings(tmp_path / whole.stem / f"raw{number}", tmp_path / whole.stem / f"home{number}")
             settings.raw.mkdir(parents=True)
             copy = settings.raw / "copy"
-            with monkeypatch.context() as patch:
+            with monkeypatch.context() as patched:
                 if grows_while_read:
                     copy.write_bytes(content)
-                    patch.setattr(loading, "read_extract", _and_then(copy, content + content))
+                    patched.setattr(loading, "read_extract", _and_then(copy, content + content))
                     land(settings)
                 else:
                     copy.write_bytes(content[: rng.randrange(1, len(content))])
@@ -185,12 +207,12 @@ def test_files_still_being_copied(sample_raw: Path, tmp_path: Path, monkeypatch:
     damage.SUMMARY.extend(table(outcomes, "Files still being copied"))
 
 
-def _and_then(path: Path, content: bytes) -> Callable[[Path, str], Extract]:
+def _and_then(path: Path, content: bytes) -> Callable[..., Extract]:
     """The reader, and the file is another when it has read it."""
     read = loading.read_extract
 
-    def reads(copy: Path, name: str) -> Extract:
-        extract = read(copy, name)
+    def reads(*args: Any) -> Extract:
+        extract = read(*args)
         path.write_bytes(content)
         return extract
 

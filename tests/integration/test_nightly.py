@@ -167,8 +167,7 @@ def test_quality_suites_passed_with_rows_to_look_at(sample_home: Path) -> None:
     }
     assert all(success for _, success, _ in results)
     not_in_the_sample = {
-        f"raw_{dataset}"
-        for dataset in ("beds", "cancelled_operations", "diagnostics", "local_returns", "mar", "organisations")
+        f"raw_{dataset}" for dataset in ("beds", "cancelled_operations", "diagnostics", "mar", "organisations")
     }
     assert {suite for suite, _, evaluated in results if evaluated == 0} == not_in_the_sample
 

@@ -119,8 +119,11 @@ def test_series_of_england(tmp_path: Path) -> None:
     assert extract.period_end == date(2019, 6, 30)
 
 
-def test_series_with_another_share_or_a_gap(tmp_path: Path) -> None:
+def test_series_with_another_share_a_gap_or_no_end(tmp_path: Path) -> None:
     assert "2000 of 20000 is not the printed share 0.1001" in refusal(write_xlsx(tmp_path / "a.xlsx", series(0.1001)))
+    cut_off = series()
+    cut_off["Time Series of Cancelled Ops"][3] = [None, "Period:", "2018/19 - Q2 2019/20 (Quarterly)"]
+    assert "the series ends with Q1 2019/20" in refusal(write_xlsx(tmp_path / "d.xlsx", cut_off))
     assert "the quarters before it are missing" in refusal(write_xlsx(tmp_path / "b.xlsx", series(quarters=(2, 4))))
 
 

@@ -317,6 +317,32 @@ def test_rtt_weeks_that_changed_places_are_refused(sample_raw: Path, tmp_path: P
         read_table(tmp_path, table)
 
 
+def test_activity_of_england_is_that_of_its_regions(sample_raw: Path, tmp_path: Path) -> None:
+    table = table_of(sample_of(sample_raw, "activity"))
+    i = column(table, "Specific acute specialties: Non-Elective")
+    england = next(n for n, row in enumerate(table) if row[3] == "National")
+    for change, words in ((lambda n: n + 4, None), (lambda n: n + 50, "rows of commissioner_region add to")):
+        spoilt = [list(row) for row in table]
+        spoilt[england][i] = str(change(int(table[england][i])))
+        if words is None:
+            read_table(tmp_path, spoilt)
+            continue
+        with pytest.raises(ExtractError, match=words):
+            read_table(tmp_path, spoilt)
+    spoilt = [list(row) for row in table]
+    spoilt[england][i] = "*"
+    with pytest.raises(ExtractError, match="in a count of England"):
+        read_table(tmp_path, spoilt)
+
+
+def test_activity_goes_on_to_its_reporting_period(sample_raw: Path, tmp_path: Path) -> None:
+    table = table_of(sample_of(sample_raw, "activity"))
+    with pytest.raises(ExtractError, match="last month is Feb 2019 of 2018-19 and the reporting period 13"):
+        read_table(tmp_path, [row for row in table if row[2] != "Mar 2019"])
+    with pytest.raises(ExtractError, match="organisations that stand last"):
+        read_table(tmp_path, table[:-2])
+
+
 def test_activity_month_outside_its_year_is_refused(sample_raw: Path, tmp_path: Path) -> None:
     table = table_of(sample_of(sample_raw, "activity"))
     table[2][column(table, "Activity Month")] = "Apr 2016"

@@ -387,7 +387,7 @@ def test_dtoc_lines_end_as_published(sample: Path) -> None:
 def test_rtt_columns_and_containers(sample: Path, rtt: dict[str, list[dict[str, str]]]) -> None:
     assert sorted(rtt) == MONTHS
     containers = [path.name.split(".", 1)[1] for path in (sample / "rtt").iterdir()]
-    assert sorted(containers) == [*["csv"] * 13, "csv.gz", "zip"]
+    assert sorted(containers) == [*["csv"] * 12, "csv.gz", "zip", "zip"]
     for rows in rtt.values():
         headings = list(rows[0])
         assert len(headings) == 69

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pytest
 
 from ccg_pipeline import warehouse
 
@@ -21,3 +22,25 @@ def test_tables_of_an_older_version_are_widened(tmp_path: Path) -> None:
     with duckdb.connect(str(path), read_only=True) as con:
         rows = con.execute("SELECT DISTINCT org_code, view, patients FROM raw.cancer ORDER BY 1").fetchall()
     assert rows == [("06N", None, 5.0), ("RWG", "provider", 0.5)]
+
+
+def test_rows_of_one_file_never_stand_for_those_of_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB keeps what it read of a file by its path: no path is used twice, and none is left behind."""
+    paths: list[Path] = []
+    write_parquet = pl.DataFrame.write_parquet
+
+    def noted(frame: pl.DataFrame, file: Path) -> None:
+        paths.append(file)
+        write_parquet(frame, file)
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", noted)
+    with warehouse.writing(tmp_path / "warehouse.duckdb", {"cancer": {"org_code": pl.String}}) as con:
+        for number in range(20):
+            rows = pl.DataFrame({"org_code": [f"{number:05d}"] * 40})
+            warehouse.insert_rows(con, "cancer", str(number), rows, tmp_path / "scratch")
+        held = con.execute(
+            "SELECT count(*), count(*) FILTER (WHERE org_code::int = extract_id::int) FROM raw.cancer"
+        ).fetchall()
+    assert held == [(800, 800)]
+    assert len(set(paths)) == 20
+    assert not list((tmp_path / "scratch").iterdir())
