@@ -121,5 +121,6 @@ class Settings:
             CCG_RAW=str(self.raw),
             CCG_HOME=str(self.home),
             DAGSTER_HOME=str(self.dagster_home),
-            CCG_COLUMN_LINEAGE="1",
+            # Drawn for the history of the assets, in which a rebuild leaves no trace.
+            CCG_COLUMN_LINEAGE="" if self.as_known_at else "1",
         )

@@ -106,37 +106,43 @@ def test_as_known_at_through_the_command(
     editions: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(tmp_path / "raw", tmp_path / "home")
-    for path in editions.values():
-        settings.raw.mkdir(exist_ok=True)
-        shutil.copy2(path, settings.raw)
-    home = ["--home", str(settings.home)]
-    assert cli.run(["nightly", "--raw", str(settings.raw), *home, "--as-known-at", f"{BETWEEN:%Y-%m-%d}"]) == 0
-    then = settings.rebuilt_as_known_at(datetime.combine(BETWEEN, time.max))
-    assert str(then.published) in capsys.readouterr().out
-    assert list(settings.scratch.glob("as-known-at*")) == []
-    published = then.published.stat().st_mtime_ns
-    with opened(then.published) as con:
-        assert con.execute("SELECT file_name, status FROM marts.extracts").fetchall() == [("first.xlsx", "loaded")]
-        assert con.execute("SELECT count(*) FROM marts.fct_restatements").fetchall() == [(0,)]
-
-    select = ["indicators", *home, "--org", "RWG", "--indicator", "RTT_INCOMPLETE_18W", "--format", "json"]
+    arrive(settings, list(editions.values()), [0, 1])
+    build_marts(settings, "+fct_standard_comparisons", "+dim_organisations", "+fct_restatements", "+extracts")
+    warehouse.publish(settings.warehouse, settings.published)
+    select = ["indicators", "--home", str(settings.home), "--org", "RWG", "--indicator", "RTT_INCOMPLETE_18W"]
+    select += ["--format", "json"]
     assert cli.run([*select, "--as-known-at", f"{BETWEEN:%Y-%m-%d}"]) == 0
     shown = capsys.readouterr()
     assert [row["numerator"] for row in json.loads(shown.out)] == [92]
-    assert "as known at 2019-05-01" in shown.err
-    assert then.published.stat().st_mtime_ns == published
+    then = settings.rebuilt_as_known_at(datetime.combine(BETWEEN, time.max)).published
+    assert f"-> {then}" in shown.err and "as known at 2019-05-01" in shown.err
+    assert list(settings.scratch.glob("as-known-at*")) == []
+    with opened(then) as con:
+        assert con.execute("SELECT file_name, status FROM marts.extracts").fetchall() == [("0 first.xlsx", "loaded")]
+        assert con.execute("SELECT count(*) FROM marts.fct_restatements").fetchall() == [(0,)]
+
+    built = then.stat().st_mtime_ns
+    assert cli.run([*select, "--as-known-at", f"{BETWEEN:%Y-%m-%d}"]) == 0
+    assert [row["numerator"] for row in json.loads(capsys.readouterr().out)] == [92]
+    assert then.stat().st_mtime_ns == built
     assert cli.run(select) == 0
     assert [row["numerator"] for row in json.loads(capsys.readouterr().out)] == [91]
 
-    assert cli.run([*select, "--as-known-at", "2019-01-31"]) == 2
+
+def test_a_moment_of_which_nothing_is_known(
+    editions: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(tmp_path / "raw", tmp_path / "home")
+    arrive(settings, list(editions.values()), [0, 0])
+    build_marts(settings, "stg_landing__extracts")
+    warehouse.publish(settings.warehouse, settings.published)
+    select = ["indicators", "--home", str(settings.home), "--as-known-at"]
+    assert cli.run([*select, "2019-01-31"]) == 2
     assert "nothing could be said on 2019-01-31: the first extract loaded was published or received on 2019-02-14" in (
         capsys.readouterr().err
     )
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     with pytest.raises(SystemExit) as stopped:
-        cli.run([*select, "--as-known-at", f"{tomorrow}"])
+        cli.run([*select, f"{tomorrow}"])
     assert stopped.value.code == 2
     assert "has not been yet" in capsys.readouterr().err
-    with warehouse.reading(settings.published) as con:
-        ((restated,),) = con.execute("SELECT count(*) FROM marts.fct_restatements").fetchall()
-    assert restated == 2
