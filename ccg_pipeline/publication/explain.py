@@ -1,7 +1,7 @@
 """Why a number is what it is, as ``ccg explain`` shows it: definition, standard, editions, and the rows it rests on.
 
-Belongs here: gathering what marts, the views ``int_<dataset>__indicator_rows`` the editions and the landed rows say of one value,
-and writing it out. Does not belong here: which rows a value rests on, and every other rule; dbt says so.
+Belongs here: gathering what the marts, the editions, the views ``int_<dataset>__indicator_rows`` and the landed rows
+say of one value, and writing it out. Does not belong here: which rows a value rests on, and every other rule; dbt says.
 """
 
 from __future__ import annotations
