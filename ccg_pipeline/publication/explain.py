@@ -20,6 +20,7 @@ from ccg_pipeline.publication.indicators import Selection, as_published, shown, 
 
 LISTED_ROWS = 20
 _WIDTH = 120
+_ROWS_SHOWN = 300
 _FOREVER = 9999
 # What says where a landed row is, not what is in it.
 _PLACE = ("extract_id", "source_sheet", "source_row")
@@ -79,23 +80,27 @@ def explain(con: duckdb.DuckDBPyConnection, asked: Asked) -> Facts:
 
 
 def _why_none(con: duckdb.DuckDBPyConnection, named: Selection, asked: Asked) -> str:
+    """Why there is no such value, and the nearest periods that have one."""
     ends = _rows(
         con,
         """
-        SELECT strftime(min(period_end), '%Y-%m') AS first, strftime(max(period_end), '%Y-%m') AS last
+        SELECT DISTINCT strftime(period_end, '%Y-%m') AS month, abs(date_diff('month', period_end, $period)) AS away
         FROM marts.fct_standard_comparisons
-        WHERE period_type = 'ytd' AND indicator_id = $indicator_id AND org_code = $org_code
-        HAVING count(*) > 0
+        WHERE (period_type = 'ytd') = $ytd AND indicator_id = $indicator_id AND org_code = $org_code
+        ORDER BY away, month LIMIT 5
         """,
         indicator_id=named.indicator_id,
         org_code=named.org_code,
+        period=asked.period,
+        ytd=asked.is_year_to_date,
     )
-    if not asked.is_year_to_date or not ends:
-        return why_nothing(con, named)
-    return (
-        f"no year to date of {named.indicator_id} for {named.org_code} to {asked.period:%Y-%m}; there are some from "
-        f"{ends[0]['first']} to {ends[0]['last']}"
-    )
+    nearest = ", ".join(sorted(row["month"] for row in ends))
+    if not asked.is_year_to_date:
+        return why_nothing(con, named) + (f", the nearest ending in {nearest}" if ends else "")
+    what = f"no year to date of {named.indicator_id} for {named.org_code}"
+    if not ends:
+        return f"{what} is published in any period"
+    return f"{what} to {asked.period:%Y-%m}; the nearest are to {nearest}"
 
 
 def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts) -> Facts:
@@ -219,9 +224,10 @@ def _history(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
     history: list[Facts] = []
     for row in stated:
         row["known_to"] = None if row["known_to"].year == _FOREVER else row["known_to"]
-        same = history and all(history[-1][key] == row[key] for key in row if not key.startswith("known_"))
-        if same and history[-1]["known_to"] == row["known_from"]:
-            history[-1]["known_to"] = row["known_to"]
+        figures = ("numerator", "denominator", "value", "edition", "extract_ids")
+        is_same = history and all(history[-1][key] == row[key] for key in figures)
+        if is_same and history[-1]["known_to"] == row["known_from"]:
+            history[-1] = {**row, "known_from": history[-1]["known_from"]}
         else:
             history.append(row)
     for row in history:
@@ -423,7 +429,7 @@ def _arithmetic(value: Facts) -> str | None:
 def render(facts: Facts, form: str) -> str:
     """The facts as ``text`` (for reading) or ``json`` (for machines: unrounded)."""
     if form == "json":
-        return json.dumps(facts, indent=2, default=_as_json, ensure_ascii=False) + "\n"
+        return json.dumps(facts, indent=2, default=str, ensure_ascii=False) + "\n"
     indicator = facts["indicator"]
     lines = [f"{indicator['indicator_id']}: {indicator['indicator_name']}"]
     better = {"higher": "higher is better", "lower": "lower is better"}.get(indicator["direction"], "no direction")
@@ -492,7 +498,9 @@ def _proof_as_text(value: Facts) -> list[str]:
         files = {extract["sha256"]: extract["file_name"] for extract in value["extracts"]}
         for place in rows["places"]:
             sheet = f", sheet {place['source_sheet']}" if place["source_sheet"] else ""
-            lines += _labelled("rows", f"{files.get(place['sha256'], place['sha256'])}{sheet}: {place['source_rows']}")
+            lines += _labelled(
+                "rows", f"{files.get(place['sha256'], place['sha256'])}{sheet}: {_shortened(place['source_rows'])}"
+            )
         lines += _labelled("they add to", _sum_in_words(value, rows))
         lines += _listed_as_text(rows["listed"])
         if rows["count"] > len(rows["listed"]):
@@ -511,11 +519,11 @@ def _proof_as_text(value: Facts) -> list[str]:
 
 def _sum_in_words(value: Facts, rows: Facts) -> str:
     sums = [_number(rows[key]) for key in ("numerator", "denominator") if rows[key] is not None]
-    said = f"{rows['count']:,} row{'s' if rows['count'] > 1 else ''}, {' of '.join(sums) or 'no figure'}"
+    said = f"{rows['count']:,} row{'s' if rows['count'] > 1 else ''}, {' of '.join(sums) or 'nothing is added'}"
     if value["source"] == "reported":
         return "the row of the return is quoted, nothing is added"
     if rows["adds_up"]:
-        return said if value["numerator"] is None else f"{said}: the value"
+        return f"{said}: the value has no figure" if value["numerator"] is None else f"{said}: the value"
     if any(row["is_applied"] for row in value["corrections"]):
         return f"{said}, before the correction above"
     return f"{said}; the value differs: {_number(value['numerator'])} of {_number(value['denominator'])}"
@@ -538,7 +546,7 @@ def _listed_as_text(rows: Sequence[Facts]) -> list[str]:
             adds = ", ".join(f"{_number(count)} to the {key}" for key, count in counts if count is not None)
             sheet = f"{row['source_sheet']} " if row["source_sheet"] else ""
             own = {key: cell for key, cell in row["cells"].items() if key not in shared}
-            stated = adds or ("as stated" if "value" in row else "no figure")
+            stated = adds or ("as stated" if "value" in row else "adds nothing")
             lines += _wrapped(f"{sheet}row {row['source_row']}: {stated} | {_cells_in_words(own)}")
     return lines
 
@@ -636,6 +644,13 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
 
 
+def _shortened(ranges: str) -> str:
+    """Row numbers as far as a few lines hold them; JSON has them all."""
+    if len(ranges) <= _ROWS_SHOWN:
+        return ranges
+    return f"{ranges[: ranges.rindex(',', 0, _ROWS_SHOWN)]} and so on (all in --format json)"
+
+
 def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}" if moment.hour == moment.minute == 0 else f"{moment:%Y-%m-%d %H:%M}"
 
@@ -653,12 +668,6 @@ def _cell(cell: Any) -> str:
     return _number(cell) if isinstance(cell, int | float) and not isinstance(cell, bool) else str(cell)
 
 
-def _as_json(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return str(value)
-
-
 def _pick(row: Mapping[str, Any], *keys: str) -> Facts:
     return {key: row[key] for key in keys}
 
@@ -670,4 +679,11 @@ def _rows_of(con: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> l
 def _rows(con: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> list[Facts]:
     cursor = con.execute(query, parameters)
     columns = [c[0] for c in cursor.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    return [dict(zip(columns, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+
+
+def _plain(cell: Any) -> Any:
+    """Whole numbers as int, so that no format prints 13127.0."""
+    if isinstance(cell, Decimal):
+        cell = float(cell)
+    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
