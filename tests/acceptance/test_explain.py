@@ -1,4 +1,4 @@
-"""``ccg explain`` on the sample: what it says of a value against the marts, and its rows against the files themselves."""
+"""``ccg explain`` on the sample: what it says of a value, and the rows it names against the files themselves."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_delayed_days_rest_on_rows_by_setting_and_reason(explained: Explain, sam
     value = explained("DTOC_DAYS", "RWG", "2019-04")
     rows = rows_of_text(sample_raw, value)
     assert {row["Provider Org Code"] for row in rows} == {"RWG"}
-    assert value["value"] == sum(int(r["NHS"]) + int(r["Social Care"]) + int(r["Both"]) for r in rows) == 676
+    assert value["value"] == sum(int(r["NHS"]) + int(r["Social Care"]) + int(r["Both B"]) for r in rows) == 676
     assert value["rows"]["count"] == 21 and len(value["rows"]["listed"]) == 20
     (other,) = value["beside"]
     assert (other["source"], other["value"], other["difference"]) == ("reported", 628, -48)
