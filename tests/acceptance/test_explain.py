@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -189,6 +191,39 @@ def test_an_own_standard_stands_beside_the_national_one(explained: Explain, samp
     corrected = explained("CANCER_62D_GP", "06N", "2019-05", home=tmp_path)
     assert corrected["rows"]["adds_up"] is False
     assert [c["outcome"] for c in corrected["corrections"]] == ["applied"]
+
+
+def test_rows_that_do_not_add_up_fail_the_run(sample_home: Path, tmp_path: Path) -> None:
+    settings = Settings(tmp_path, tmp_path)
+    shutil.copyfile(Settings(sample_home, sample_home).published, settings.warehouse)
+    settings.warehouse.chmod(0o644)
+    con = duckdb.connect(str(settings.warehouse))
+    # A row of the file less, a value more than its rows, and a value that no row is behind.
+    con.execute("DELETE FROM raw.ae WHERE org_code = 'RWG' AND period_start = DATE '2019-05-01'")
+    con.execute(
+        "UPDATE intermediate.int_dataset_counts SET numerator = numerator + 1 WHERE indicator_id = 'CANCER_62D_GP' "
+        "AND org_code = '06N' AND period_start = DATE '2019-05-01'"
+    )
+    con.execute(
+        "INSERT INTO intermediate.int_dataset_counts SELECT * REPLACE ('XXX' AS org_code) "
+        "FROM intermediate.int_dataset_counts WHERE dataset = 'dtoc' LIMIT 1"
+    )
+    con.close()
+    done = subprocess.run(
+        [settings.dbt_executable, "--quiet", "test", "--select", "test_name:rows_add_up"],
+        cwd=settings.dbt_project,
+        env={**os.environ, **settings.dbt_environment()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    results = json.loads((settings.dbt_target / "run_results.json").read_text())["results"]
+    failures = {result["unique_id"].split(".")[2]: result["failures"] for result in results}
+    found = {name.split("__")[0].removeprefix("rows_add_up_int_"): count for name, count in failures.items()}
+    # Six indicators of the trust, and four of England: of long trolley waits and type 2 attendances the trust had none.
+    assert found.pop("ae") == 10
+    assert {name: count for name, count in found.items() if count} == {"cancer": 1, "dtoc": 1}
+    assert len(results) == 8
 
 
 def test_the_text_holds_the_same_for_people(sample_home: Path, capsys: pytest.CaptureFixture[str]) -> None:

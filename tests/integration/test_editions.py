@@ -128,6 +128,21 @@ def test_as_known_at_through_the_command(
     assert cli.run(select) == 0
     assert [row["numerator"] for row in json.loads(capsys.readouterr().out)] == [91]
 
+    why = ["explain", "RTT_INCOMPLETE_18W", "RWG", "2018-12", *home, "--format", "json"]
+    assert cli.run(why) == 0
+    (now,) = json.loads(capsys.readouterr().out)["values"]
+    assert [(row["files"], row["numerator"], row["known_to"]) for row in now["history"]] == [
+        (["first.xlsx"], 92, "2019-07-11 00:00:00"),
+        (["revised.xlsx"], 91, None),
+    ]
+    assert [(row["previous_numerator"], row["breach_change"]) for row in now["restatements"]] == [(92, "appeared")]
+    assert cli.run([*why, "--as-known-at", f"{BETWEEN:%Y-%m-%d}"]) == 0
+    (past,) = json.loads(capsys.readouterr().out)["values"]
+    assert [(row["files"], row["numerator"], row["known_to"]) for row in past["history"]] == [
+        (["first.xlsx"], 92, None)
+    ]
+    assert past["rows"]["adds_up"] and past["rows"]["numerator"] == 92 and past["restatements"] == []
+
     assert cli.run([*select, "--as-known-at", "2019-01-31"]) == 2
     assert "nothing could be said on 2019-01-31: the first extract loaded was published or received on 2019-02-14" in (
         capsys.readouterr().err
