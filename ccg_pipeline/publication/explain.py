@@ -465,7 +465,7 @@ def _value_as_text(value: Facts) -> list[str]:
     lines += _labelled("verdict", value["verdict"])
     lines += _labelled("", value["arithmetic"])
     if value["periods_in_breach"]:
-        lines += _labelled("in breach", f"for {value['periods_in_breach']} {value['period_type']}(s) running")
+        lines += _labelled("in breach", f"{value['periods_in_breach']} running, by {value['period_type']}")
     for row in value["history"]:
         until = f"until {_moment(row['known_to'])}" if row["known_to"] else "and still"
         said = f"{row['shown']}{_fraction(row)}, edition {row['edition']}, {', '.join(row['files'])}"

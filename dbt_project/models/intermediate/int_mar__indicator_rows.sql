@@ -45,4 +45,6 @@ inner join activity
 -- Where one extract has both tables, England is the row of the table by commissioner.
 qualify
     counts.org_level <> 'national'
-    or activity.view = min(activity.view) over (partition by counts.indicator_id, counts.period_start, counts.known_from, counts.org_level)
+    or activity.view = min(activity.view) over (
+        partition by counts.indicator_id, counts.org_level, counts.period_start, counts.known_from
+    )
