@@ -88,6 +88,16 @@ def _parser() -> argparse.ArgumentParser:
     indicators.add_argument("--as-known-at", type=_moment, metavar="DATE", help="as it could be said on that day")
     indicators.set_defaults(command=_indicators)
 
+    explain = commands.add_parser("explain", help="why a number is what it is, down to the rows of the file")
+    explain.add_argument("indicator", metavar="INDICATOR", help="such as CANCER_62D_GP")
+    explain.add_argument("org", metavar="ORG", help="organisation, such as 06N, RWG, QM7 or ENG")
+    explain.add_argument(
+        "period", type=_month_or_year_to_date, metavar="PERIOD", help="month such as 2019-05, or '2019-05 YTD'"
+    )
+    explain.add_argument("--format", default="text", choices=("text", "json"))
+    explain.add_argument("--as-known-at", type=_moment, metavar="DATE", help="as it could be said on that day")
+    explain.set_defaults(command=_explain)
+
     queries = commands.add_parser("queries", help="questions about figures that may not be what they say")
     queries.add_argument("--org", metavar="CODE", help="organisation, such as 06N, RWG, QM7 or ENG")
     queries.add_argument("--severity", choices=("high", "medium", "low"))
@@ -109,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
 
-    for command in (nightly, status, indicators, queries, ui):
+    for command in (nightly, status, indicators, explain, queries, ui):
         command.add_argument("--home", metavar="DIR", help="home folder (else $CCG_HOME, else ./var)")
     return parser
 
@@ -246,22 +256,11 @@ def _layout(options: argparse.Namespace) -> int:
 def _indicators(options: argparse.Namespace) -> int:
     from ccg_pipeline.publication import indicators
 
-    settings = Settings.from_environment(None, options.home)
     if options.format == "xlsx" and options.out is None:
         return _usage("--format xlsx needs --out FILE")
-    if not settings.published.exists():
-        print(f"nothing is published in {settings.home} yet: run ccg nightly first", file=sys.stderr)
+    settings = _publication(options)
+    if settings is None:
         return 1
-    if options.as_known_at:
-        from ccg_pipeline import nightly
-
-        if (
-            not nightly.is_rebuilt(settings, options.as_known_at)
-            and _rebuild(settings, options.as_known_at, sys.stderr).outcome == nightly.FAILED
-        ):
-            return 1
-        settings = settings.rebuilt_as_known_at(options.as_known_at)
-        print(f"as known at {options.as_known_at:%Y-%m-%d}", file=sys.stderr)
     selection = indicators.Selection(options.org, options.period, options.indicator, options.indicator_set)
     with _published(settings) as con:
         try:
@@ -278,6 +277,42 @@ def _indicators(options: argparse.Namespace) -> int:
             raise UnusableError(f"{options.out} cannot be written: {error}") from None
     elif rows or options.format != "table":
         print(indicators.render(rows, options.format), end="")
+    return 0
+
+
+def _publication(options: argparse.Namespace) -> Settings | None:
+    """The settings of the publication to read, as known at the day given if one is; None, with a word, where there is
+    none."""
+    settings = Settings.from_environment(None, options.home)
+    if not settings.published.exists():
+        print(f"nothing is published in {settings.home} yet: run ccg nightly first", file=sys.stderr)
+        return None
+    if options.as_known_at:
+        from ccg_pipeline import nightly
+
+        if (
+            not nightly.is_rebuilt(settings, options.as_known_at)
+            and _rebuild(settings, options.as_known_at, sys.stderr).outcome == nightly.FAILED
+        ):
+            return None
+        settings = settings.rebuilt_as_known_at(options.as_known_at)
+        print(f"as known at {options.as_known_at:%Y-%m-%d}", file=sys.stderr)
+    return settings
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from ccg_pipeline.publication import explain, indicators
+
+    settings = _publication(options)
+    if settings is None:
+        return 1
+    month, is_year_to_date = options.period
+    with _published(settings) as con:
+        try:
+            facts = explain.explain(con, explain.Asked(options.indicator, options.org, month, is_year_to_date))
+        except (indicators.UnknownNameError, explain.NoValueError) as error:
+            return _usage(str(error))
+    print(explain.render(facts, options.format), end="")
     return 0
 
 
@@ -380,6 +415,12 @@ def _month(text: str) -> date:
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is not a month such as 2019-05")
     return date(int(found[1]), int(found[2]), 1)
+
+
+def _month_or_year_to_date(text: str) -> tuple[date, bool]:
+    """A month, and whether the financial year to its end is meant."""
+    month = re.sub(r"[ -]*ytd$", "", text.strip(), flags=re.IGNORECASE)
+    return _month(month), month != text.strip()
 
 
 def _moment(text: str) -> datetime:

@@ -107,7 +107,7 @@ def test_as_known_at_through_the_command(
 ) -> None:
     settings = Settings(tmp_path / "raw", tmp_path / "home")
     arrive(settings, list(editions.values()), [0, 1])
-    build_marts(settings, "+fct_standard_comparisons", "+dim_organisations", "+fct_restatements", "+extracts")
+    build_marts(settings)
     warehouse.publish(settings.warehouse, settings.published)
     select = ["indicators", "--home", str(settings.home), "--org", "RWG", "--indicator", "RTT_INCOMPLETE_18W"]
     select += ["--format", "json"]
@@ -127,6 +127,21 @@ def test_as_known_at_through_the_command(
     assert then.stat().st_mtime_ns == built
     assert cli.run(select) == 0
     assert [row["numerator"] for row in json.loads(capsys.readouterr().out)] == [91]
+
+    why = ["explain", "RTT_INCOMPLETE_18W", "RWG", "2018-12", "--home", str(settings.home), "--format", "json"]
+    assert cli.run(why) == 0
+    (now,) = json.loads(capsys.readouterr().out)["values"]
+    assert [(row["files"], row["numerator"], row["known_to"]) for row in now["history"]] == [
+        (["0 first.xlsx"], 92, "2019-07-11 00:00:00"),
+        (["1 revised.xlsx"], 91, None),
+    ]
+    assert [(row["previous_numerator"], row["breach_change"]) for row in now["restatements"]] == [(92, "appeared")]
+    assert cli.run([*why, "--as-known-at", f"{BETWEEN:%Y-%m-%d}"]) == 0
+    (past,) = json.loads(capsys.readouterr().out)["values"]
+    assert [(row["files"], row["numerator"], row["known_to"]) for row in past["history"]] == [
+        (["0 first.xlsx"], 92, None)
+    ]
+    assert past["rows"]["adds_up"] and past["rows"]["numerator"] == 92 and past["restatements"] == []
 
 
 def test_a_moment_of_which_nothing_is_known(

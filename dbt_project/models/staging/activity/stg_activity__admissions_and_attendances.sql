@@ -13,6 +13,7 @@ coverage as (
 
 select
     activity.extract_id,
+    activity.source_sheet,
     activity.source_row,
     activity.period_start,
     activity.breakdown,

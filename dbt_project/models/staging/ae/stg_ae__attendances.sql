@@ -13,6 +13,7 @@ coverage as (
 
 select
     attendances.extract_id,
+    attendances.source_sheet,
     attendances.source_row,
     attendances.period_start,
     attendances.org_code as provider_code,

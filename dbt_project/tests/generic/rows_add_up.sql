@@ -1,0 +1,35 @@
+{#-
+    The rows that a value is said to rest on add up to it, and every value has its rows: one row for each value of the
+    dataset where they do not. Counts of whole and half patients, and days, are exact; bed days come from one row.
+-#}
+{% test rows_add_up(model, dataset) %}
+    select
+        indicator_id,
+        org_code,
+        org_level,
+        period_type,
+        period_start,
+        known_from,
+        counts.numerator,
+        traced.numerator as numerator_of_rows,
+        counts.denominator,
+        traced.denominator as denominator_of_rows
+    from (select * from {{ ref('int_dataset_counts') }} where dataset = '{{ dataset }}') as counts
+    full outer join (
+        select
+            indicator_id,
+            org_code,
+            org_level,
+            period_type,
+            period_start,
+            known_from,
+            sum(numerator) as numerator,
+            sum(denominator) as denominator
+        from {{ model }}
+        group by all
+    ) as traced using (indicator_id, org_code, org_level, period_type, period_start, known_from)
+    where
+        counts.dataset is null
+        or counts.numerator is distinct from traced.numerator
+        or counts.denominator is distinct from traced.denominator
+{% endtest %}
