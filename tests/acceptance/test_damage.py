@@ -61,8 +61,9 @@ UNSEEN: dict[tuple[str, str], str] = {
 }
 # What must hold in every layout.
 ALWAYS = (
-    *("cut anywhere", "shuffled columns", "duplicated column", "renamed heading", "merged headings", "negative count"),
+    *("cut anywhere", "cut in a row", "shuffled columns", "duplicated column", "renamed heading", "merged headings"),
     *("other encoding", "decoded wrongly", "NUL bytes", "byte-order marks", "blank rows", "duplicated rows", "no rows"),
+    "negative count",
 )
 
 

@@ -49,6 +49,8 @@ layouts = tuple(
     )
 )
 
+_FEWEST_ROWS = 20  # ten reasons or more in each of the two settings
+
 
 def recognise(source: Source) -> float:
     """By reason for delay beside local authority and setting."""
@@ -129,6 +131,11 @@ def _known(frame: pl.DataFrame) -> None:
 def _same_rows_for_all(frame: pl.DataFrame) -> None:
     """Each provider and local authority has a row for every setting and reason of the file: none was cut off."""
     rows = frame.select("setting", "reason_for_delay").unique().height
+    if rows < _FEWEST_ROWS:
+        raise ExtractError(
+            f"{rows} settings and reasons in the whole file, expected {_FEWEST_ROWS} or more for each provider and "
+            "local authority. The file is cut off: fetch it again."
+        )
     pairs = frame.group_by("provider_code", "local_authority_code", maintain_order=True).agg(
         pl.len(), pl.col("source_row").first()
     )
