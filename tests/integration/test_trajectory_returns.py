@@ -1,12 +1,14 @@
-"""A&E attendances against the plan of 2014/15, month by month as they are returned."""
+"""What is returned beside what is planned: attendances month by month, and all targets of the board paper."""
 
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
-from board_paper import HEADINGS
+from board_paper import HEADINGS, write_returns
 from conftest import build_marts, land, opened
 
 from ccg_pipeline.settings import Settings
@@ -74,3 +76,38 @@ def test_attendances_of_2014_15_against_the_plan_of_185_928(tmp_path: Path) -> N
             *(185928.0, None, 7, None, None, None, "no year to date: no figures for July 2014"),
         ),
     ]
+
+
+def test_every_target_of_the_board_paper_is_compared_as_printed(shared: Path, tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "raw", tmp_path / "home")
+    returns = write_returns(shared / "reference" / "board_paper_2019", settings.raw)
+    land(settings, datetime(2019, 9, 12))
+    build_marts(settings, "+fct_trajectory_comparisons")
+    with open(settings.seeds / "indicators.csv", encoding="utf-8", newline="") as file:
+        catalogue = list(csv.DictReader(file))
+    direction = {row["indicator_id"]: row["direction"] for row in catalogue}
+    by_code = {(row["provider_code"], row["local_code"]): row["indicator_id"] for row in catalogue}
+    verdicts: Counter[tuple[str, bool | None]] = Counter()
+    for row in (row for rows in returns.rows.values() for row in rows if row["target"]):
+        indicator_id = by_code.get((row["provider_code"], row["indicator_id"]), row["indicator_id"])
+        better = {"higher": 1, "lower": -1, "neutral": 0}[direction[indicator_id]]
+        above = (Decimal(row["value"]) - Decimal(row["target"])) if row["value"] else None
+        verdicts[indicator_id, above * better >= 0 if above is not None and better else None] += 1
+
+    with opened(settings.warehouse) as con:
+        compared = con.execute(
+            "SELECT indicator_id, is_on_plan, count(*) FROM marts.fct_trajectory_comparisons "
+            "WHERE plan = 'as returned' GROUP BY ALL"
+        ).fetchall()
+        savings = con.execute(
+            "SELECT period_type, is_on_plan, round(100 + variance_pct, 1) FROM marts.fct_trajectory_comparisons "
+            "WHERE indicator_id = 'FIN_QIPP' ORDER BY 1"
+        ).fetchall()
+        spending = con.execute(
+            "SELECT count(*), count(*) FILTER (WHERE is_on_plan = (actual_value <= planned_value)) "
+            "FROM marts.fct_trajectory_comparisons WHERE regexp_matches(indicator_id, 'FIN_(ACUTE|NON_ACUTE|RUNNING)')"
+        ).fetchall()
+    assert Counter({(row[0], row[1]): row[2] for row in compared}) == verdicts
+    assert verdicts["LONG_STAY_21D", True] == 15 and verdicts["LONG_STAY_21D", False] == 4
+    assert savings == [("financial_year", False, 95.1), ("ytd", False, 95.1)]
+    assert spending[0][0] == spending[0][1] > 0
