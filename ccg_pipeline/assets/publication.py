@@ -18,6 +18,7 @@ _MARTS = (
     "dim_standards",
     "fct_indicator_values",
     "fct_standard_comparisons",
+    "fct_trajectory_comparisons",
     "fct_breaches",
     "fct_restatements",
     "fct_corrections",

@@ -58,7 +58,10 @@ STATUSES = {  # and whether a figure goes with it
 LEVELS = (
     "national region stp icb ccg sub_icb pct commissioning_hub provider service locality practice local_authority hwb"
 ).split()
-UNITS = ("percent", "count", "days", "minutes", "seconds", "ratio", "rate_per_100000", "gbp_thousands", "gbp_millions")
+UNITS = (
+    *("percent", "count", "days", "minutes", "seconds", "years", "ratio", "rate_per_100000"),
+    *("gbp_thousands", "gbp_millions"),
+)
 MAY_BE_NEGATIVE = ("gbp_thousands", "gbp_millions")
 NEVER_READ = "(this sheet is never read)"  # closes the first cell of every sheet of the template but the one to fill
 _NEEDED = ("indicator_id", "org_code", "period")

@@ -53,10 +53,37 @@ def test_local_standards_of_may_2019(
 
 
 def test_long_stays_are_at_or_below_trajectory_in_15_of_19_weeks(con: duckdb.DuckDBPyConnection) -> None:
-    assert con.execute(
-        "SELECT count(*), count(*) FILTER (WHERE value <= target) FROM intermediate.int_reported_values "
-        "WHERE indicator_id = 'LONG_STAY_21D' AND period_type = 'week'"
-    ).fetchall() == [(19, 15)]
+    rows = con.execute(
+        "SELECT period_end::VARCHAR, planned_value, actual_value, variance, is_on_plan "
+        "FROM marts.fct_trajectory_comparisons WHERE indicator_id = 'LONG_STAY_21D' AND period_type = 'week' ORDER BY 1"
+    ).fetchall()
+    assert len(rows) == 19
+    assert [row for row in rows if not row[4]] == [
+        ("2019-04-07", 86.0, 87.0, 1.0, False),
+        ("2019-04-28", 85.0, 93.0, 8.0, False),
+        ("2019-06-02", 83.0, 92.0, 9.0, False),
+        ("2019-08-04", 79.0, 82.0, 3.0, False),
+    ]
+    assert ("2019-06-30", 81.0, 81.0, 0.0, True) in rows
+
+
+def test_targets_of_returns_are_plans(con: duckdb.DuckDBPyConnection) -> None:
+    rows = con.execute(
+        "SELECT indicator_id, period_type, period_start::VARCHAR, planned_value, actual_value, is_on_plan "
+        "FROM marts.fct_trajectory_comparisons WHERE plan = 'as returned' AND profile = 'stated' "
+        "AND (org_code = 'E10000015' OR indicator_id = 'MH01_IAPT_ACCESS') ORDER BY 1, 3"
+    ).fetchall()
+    assert rows == [
+        ("BCF_CARE_HOMES_100K", "financial_year", "2016-04-01", 610.0, 538.0, True),
+        ("BCF_CARE_HOMES_100K", "quarter", "2019-01-01", 505.0, 550.0, False),
+        ("BCF_NONELECTIVE_ADMISSIONS", "financial_year", "2016-04-01", 26879.0, 26900.0, False),
+        ("BCF_NONELECTIVE_ADMISSIONS", "quarter", "2019-01-01", 28746.0, 29855.0, False),
+        ("BCF_REABLEMENT_91D", "financial_year", "2016-04-01", 87.0, 85.0, False),
+        ("BCF_REABLEMENT_91D", "quarter", "2019-01-01", 86.0, 84.0, False),
+        ("DTOC_RATE_100K", "financial_year", "2016-04-01", 713.0, 1569.0, False),
+        ("DTOC_RATE_100K", "quarter", "2019-01-01", 856.0, 858.0, False),
+        ("MH01_IAPT_ACCESS", "month", "2019-05-01", 1060.0, 1200.0, True),
+    ]
 
 
 def test_what_is_reported_beside_what_is_derived(con: duckdb.DuckDBPyConnection) -> None:

@@ -135,6 +135,7 @@ def test_names_mean_nothing(shared: Path, shared_home: Path, tmp_path: Path) -> 
         "dim_standards",
         "fct_indicator_values",
         "fct_standard_comparisons",
+        "fct_trajectory_comparisons",
         "fct_breaches",
         "fct_data_queries",
     ):

@@ -23,6 +23,8 @@ checked as (
         ) as decimals_of_return,
         -- What a figure says that cannot be the indicator is not used; the return as stated stays in staging.
         case
+            when indicators.unit is null
+                then 'no value: the catalogue does not say yet in which unit the indicator is'
             when returned.stated_unit <> indicators.unit
                 then 'no value: reported as ' || returned.stated_unit || ', the indicator is in ' || indicators.unit
             when indicators.unit = 'percent' and returned.numerator > returned.denominator
