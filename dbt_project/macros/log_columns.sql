@@ -1,9 +1,10 @@
 {#-
     Logs the columns of the model just built and of its parents, as the one line of JSON from which Dagster draws
-    column lineage (dagster_dbt reads it from dbt's log). Set CCG_COLUMN_LINEAGE to have it: the drawing takes seconds.
+    column lineage (dagster_dbt reads it from dbt's log). Set CCG_COLUMN_LINEAGE to have it: the drawing takes seconds,
+    and is left out for models with meta `has_column_lineage: false`.
 -#}
 {% macro log_columns() -%}
-    {%- if execute and env_var('CCG_COLUMN_LINEAGE', '') -%}
+    {%- if execute and env_var('CCG_COLUMN_LINEAGE', '') and model.config.meta.get('has_column_lineage', true) -%}
         {%- set parents = {} -%}
         {%- for unique_id in model.depends_on.nodes -%}
             {%- set parent = graph.nodes.get(unique_id) or graph.sources.get(unique_id) -%}
