@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-import damage
 import duckdb
 import pytest
+from filelock import FileLock
 from layouts import SHARED
 
 from ccg_pipeline import cli, extracts
@@ -19,15 +19,19 @@ from ccg_pipeline.landing import loading
 from ccg_pipeline.sample import write_sample
 from ccg_pipeline.settings import Settings
 
+Once = Callable[[str, Callable[[Path], None]], Path]
+SPOILT = "spoilt files"
 NIGHT = datetime(2019, 9, 1, 2, 0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What became of spoilt files, after the results of the tests."""
-    if damage.SUMMARY:
-        terminalreporter.section("spoilt files")
-        for line in damage.SUMMARY:
-            terminalreporter.write_line(line)
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    tables = [text for report in reports for name, text in getattr(report, "user_properties", ()) if name == SPOILT]
+    if tables:
+        terminalreporter.section(SPOILT)
+        for table in tables:
+            terminalreporter.write_line(table)
 
 
 @pytest.fixture(scope="session")
@@ -47,19 +51,42 @@ def sample_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sample_home(sample_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Home after one whole nightly run on the sample. Shared by tests: only read it."""
-    home = tmp_path_factory.mktemp("sample_home")
-    assert cli.run(["nightly", "--raw", str(sample_raw), "--home", str(home)]) == 0
-    return home
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """A folder that the first of the processes that run the tests fills, for all of them."""
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker_id == "master" else base.parent
+
+    def filled(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, done = base / name, base / f"{name}.done"
+        with FileLock(base / f"{name}.lock"):
+            if not done.exists():
+                fill(folder)
+                done.touch()
+        return folder
+
+    return filled
 
 
 @pytest.fixture(scope="session")
-def shared_home(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample_home(once: Once) -> Path:
+    """Home after one whole nightly run on the sample. Shared by tests: only read it."""
+
+    def night(home: Path) -> None:
+        raw = home.with_name("sample_night_raw")
+        write_sample(raw)
+        assert cli.run(["nightly", "--raw", str(raw), "--home", str(home)]) == 0
+
+    return once("sample_home", night)
+
+
+@pytest.fixture(scope="session")
+def shared_home(shared: Path, once: Once) -> Path:
     """Home after one whole nightly run on the published files. Shared by tests: only read it."""
-    home = tmp_path_factory.mktemp("shared_home")
-    assert cli.run(["nightly", "--raw", str(shared / "data"), "--home", str(home)]) == 0
-    return home
+
+    def night(home: Path) -> None:
+        assert cli.run(["nightly", "--raw", str(shared / "data"), "--home", str(home)]) == 0
+
+    return once("shared_home", night)
 
 
 def land(settings: Settings, now: datetime = NIGHT) -> loading.Receipt:

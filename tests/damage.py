@@ -27,7 +27,6 @@ from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.landing.loading import read_extract
 
 Grid = list[list[str]]
-SUMMARY: list[str] = []  # printed at the end of the test run
 Whole = tuple[Any, ...]  # as `comparable` gives it
 
 _NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?%?")

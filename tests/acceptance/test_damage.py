@@ -22,7 +22,7 @@ from unittest.mock import patch
 
 import damage
 import pytest
-from conftest import NIGHT, land, opened
+from conftest import NIGHT, SPOILT, land, opened
 from damage import Outcome
 
 from ccg_pipeline import extracts
@@ -59,6 +59,7 @@ UNSEEN: dict[tuple[str, str], str] = {
     ("returns_template", "cut at a row's end"): "a return may have any rows",
     ("returns_template", "swapped headings"): "two figures that nothing holds together",
 }
+Tell = Callable[[list[Outcome], str], None]
 # What must hold in every layout.
 ALWAYS = (
     *("cut anywhere", "cut in a row", "shuffled columns", "duplicated column", "renamed heading", "merged headings"),
@@ -83,7 +84,13 @@ def _marked(outcome: Outcome) -> Outcome:
     return replace(outcome, result="unseen") if listed else outcome
 
 
-def table(outcomes: Iterable[Outcome], title: str) -> list[str]:
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Tell:
+    """Has the counts of outcomes printed at the end of the run of all tests."""
+    return lambda outcomes, title: record_property(SPOILT, table(outcomes, title))
+
+
+def table(outcomes: Iterable[Outcome], title: str) -> str:
     """Counts of outcomes by damage and dataset, as lines."""
     outcomes = list(outcomes)
     datasets = sorted({o.dataset for o in outcomes})
@@ -98,12 +105,12 @@ def table(outcomes: Iterable[Outcome], title: str) -> list[str]:
             of = [o.result for o in outcomes if o.kind == kind and dataset in (o.dataset, None)]
             cells.append("/".join(str(of.count(r)) for r in results[:3]) if of else "")
         lines.append(f"  {kind:20}" + "".join(f"{c:>11}" for c in cells))
-    return [*lines, "  in all: " + ", ".join(f"{r} {sum(o.result == r for o in outcomes):,}" for r in results)]
+    lines.append("  in all: " + ", ".join(f"{r} {sum(o.result == r for o in outcomes):,}" for r in results))
+    return "\n".join(lines)
 
 
-def held(outcomes: list[Outcome], title: str) -> None:
-    """Prints the counts, and fails where a copy was loaded with other rows or stopped the reader."""
-    damage.SUMMARY.extend(table(outcomes, title))
+def held(outcomes: list[Outcome]) -> None:
+    """Fails where a copy was loaded with other rows or stopped the reader."""
     assert [o for o in outcomes if o.result in ("different", "stopped")] == []
     assert [o for o in outcomes if o.kind in ALWAYS and o.result not in ("same", "refused")] == []
 
@@ -112,7 +119,7 @@ def times(count: int, leave_out: Iterable[str] = ()) -> dict[str, int]:
     return {kind: count for kind in damage.KINDS if kind not in leave_out}
 
 
-def test_spoilt_copies_of_the_sample(sample_raw: Path, tmp_path: Path) -> None:
+def test_spoilt_copies_of_the_sample(sample_raw: Path, tmp_path: Path, tell: Tell) -> None:
     files = [
         *("ae/Monthly-AE-May-2019.csv", "cancer/MAY-2019-*", "dtoc/MSitDT-MAY-2019-*", "rtt/20190531-*"),
         *("rtt/20181130-*", "rtt/20190228-*", "activity/HES MAR 2018-19 M13.csv", "activity/HES MAR 2019-20 M02.csv"),
@@ -121,7 +128,8 @@ def test_spoilt_copies_of_the_sample(sample_raw: Path, tmp_path: Path) -> None:
     paths = [path for pattern in files for path in sample_raw.glob(pattern)]
     assert len(paths) == len(files)
     outcomes = spoilt({path: times(6) for path in paths}, tmp_path)
-    held(outcomes, "The sample")
+    tell(outcomes, "The sample")
+    held(outcomes)
     assert len(outcomes) > 1_000
 
 
@@ -152,18 +160,19 @@ IN_BYTES = (
 )
 
 
-def test_spoilt_copies_of_the_published_files(shared: Path, tmp_path: Path) -> None:
+def test_spoilt_copies_of_the_published_files(shared: Path, tmp_path: Path, tell: Tell) -> None:
     plan = {pattern: times(count) for count, patterns in PUBLISHED.items() for pattern in patterns}
     plan |= {key: {"cut anywhere": 2, "NUL bytes": 2, **dict.fromkeys(CELL_DAMAGE, 1)} for key in IN_CELLS}
     plan |= {key: {"cut anywhere": 4, "NUL bytes": 4, "flipped bytes": 2} for key in IN_BYTES}
     files = {path: kinds for pattern, kinds in plan.items() for path in (shared / "data").glob(pattern)}
     assert len(files) == len(plan)
     outcomes = spoilt(files, tmp_path)
-    held(outcomes, "Published files")
+    tell(outcomes, "Published files")
+    held(outcomes)
     assert len(outcomes) > 1_000
 
 
-def test_files_that_are_no_extract(sample_raw: Path, tmp_path: Path) -> None:
+def test_files_that_are_no_extract(sample_raw: Path, tmp_path: Path, tell: Tell) -> None:
     """Nothing of them is loaded, none takes long, however large it says it is."""
     text = next(sample_raw.glob("ae/*May-2019*")).read_bytes()
     book = damage.Subject(next(sample_raw.glob("cancer/MAY-2019*")))
@@ -174,11 +183,13 @@ def test_files_that_are_no_extract(sample_raw: Path, tmp_path: Path) -> None:
         started = time.process_time()
         outcomes.append(Outcome(path.name, "none", "", kind, *damage.judge(path, None)))
         assert time.process_time() - started < 10, outcomes[-1]
-    damage.SUMMARY.extend(table(outcomes, "Files that are no extract"))
+    tell(outcomes, "Files that are no extract")
     assert {o.result for o in outcomes} == {"refused"}, outcomes
 
 
-def test_files_still_being_copied(sample_raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_still_being_copied(
+    sample_raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Tell
+) -> None:
     """What is not yet whole is recognised or not, never loaded, and on the next night loaded as if it had been."""
     rng, outcomes = random.Random("copied"), []
     for pattern in ("ae/*May-2019*", "activity/*2018-19*", "rtt/20181130-*", "cancer/MAY-2019*", "dtoc/*MAY-2019*"):
@@ -205,7 +216,7 @@ def test_files_still_being_copied(sample_raw: Path, tmp_path: Path, monkeypatch:
             copy.write_bytes(content)
             land(settings, NIGHT + timedelta(days=1))
             assert _registered(settings) == [("loaded", str(rows))]
-    damage.SUMMARY.extend(table(outcomes, "Files still being copied"))
+    tell(outcomes, "Files still being copied")
 
 
 def _and_then(path: Path, content: bytes) -> Callable[..., Extract]:
