@@ -11,14 +11,7 @@ with attendances as (
 
 counts as (
 
-    -- Which extract counts for an organisation, and whether it has a figure at all, is decided there.
-    select
-        indicators.indicator_id,
-        indicators.measure,
-        counts.* exclude (measure)
-    from {{ ref('int_ae__indicator_counts') }} as counts
-    inner join {{ ref('indicators') }} as indicators
-        on counts.measure = indicators.measure and indicators.dataset = 'ae'
+    {{ counts_with_indicator('ae') }}
 
 ),
 

@@ -9,14 +9,7 @@ with waits as (
 
 counts as (
 
-    -- Which extract counts for an organisation, and whether it has a figure at all, is decided there.
-    select
-        indicators.indicator_id,
-        indicators.measure,
-        counts.* exclude (measure)
-    from {{ ref('int_cancer__indicator_counts') }} as counts
-    inner join {{ ref('indicators') }} as indicators
-        on counts.measure = indicators.measure and indicators.dataset = 'cancer'
+    {{ counts_with_indicator('cancer') }}
 
 ),
 

@@ -8,14 +8,7 @@ with activity as (
 
 counts as (
 
-    -- Which extract counts for an organisation, and whether it has a figure at all, is decided there.
-    select
-        indicators.indicator_id,
-        indicators.measure,
-        counts.* exclude (measure)
-    from {{ ref('int_mar__indicator_counts') }} as counts
-    inner join {{ ref('indicators') }} as indicators
-        on counts.measure = indicators.measure and indicators.dataset = 'mar'
+    {{ counts_with_indicator('mar') }}
 
 )
 
