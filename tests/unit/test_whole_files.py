@@ -22,15 +22,23 @@ def months(*codes: str) -> pl.DataFrame:
     )
 
 
+def objection(*codes: str) -> str | None:
+    """Why months of these organisations are taken for cut off; None where they are not."""
+    try:
+        goes_to_the_end(months(*codes), "month", CODE, "the file", among=["kind"])
+    except ExtractError as error:
+        return str(error)
+    return None
+
+
 @pytest.mark.parametrize("codes", [("ABCDE", "ABCDE"), ("ABCDE", "ACDE"), ("ABCDE", "ABCD"), ("ABCDE",), ("AB", "ABX")])
 def test_months_that_go_to_the_end(codes: tuple[str, ...]) -> None:
-    goes_to_the_end(months(*codes), "month", CODE, "the file", among=["kind"])
+    assert objection(*codes) is None
 
 
 @pytest.mark.parametrize("codes", [("ABCDE", "ABC"), ("ABCDE", "ABCDE", "A"), ("ABCDE", "X")])
 def test_a_last_month_without_the_last_organisations_is_cut_off(codes: tuple[str, ...]) -> None:
-    with pytest.raises(ExtractError, match="are all missing"):
-        goes_to_the_end(months(*codes), "month", CODE, "the file", among=["kind"])
+    assert "are all missing" in (objection(*codes) or "")
 
 
 def test_commissioners_of_a_region_whose_providers_are_missing() -> None:
