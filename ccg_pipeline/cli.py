@@ -45,6 +45,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The map is read while the readers are imported, so that there is nothing to import the error from.
         print(f"ccg: the map of headings: {error}", file=sys.stderr)
         return 1
+    except getattr(sys.modules.get("ccg_pipeline.warehouse"), "WarehouseBusyError", ()) as error:
+        # From a night as from a rebuild; imported only by the commands that can be in each other's way.
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -127,7 +131,6 @@ def _parser() -> argparse.ArgumentParser:
 def _nightly(options: argparse.Namespace) -> int:
     from ccg_pipeline import nightly
     from ccg_pipeline.landing.files import LandingError
-    from ccg_pipeline.warehouse import WarehouseBusyError
 
     settings = _settings(options)
     print(f"ccg nightly: {settings.raw} -> {settings.published}", flush=True)
@@ -136,9 +139,6 @@ def _nightly(options: argparse.Namespace) -> int:
         night = nightly.run(settings, lambda message: print(f"  {message}", file=out, flush=True))
     except LandingError as error:
         return _usage(str(error))
-    except WarehouseBusyError as error:
-        print(f"stopped: {error}", file=sys.stderr)
-        return 1
     _print_night(night, settings)
     if options.as_known_at and night.outcome != nightly.FAILED:
         past = _rebuild(settings, options.as_known_at, sys.stdout)

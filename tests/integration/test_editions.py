@@ -156,6 +156,9 @@ def test_a_moment_of_which_nothing_is_known(
     assert "nothing could be said on 2019-01-31: the first extract loaded was published or received on 2019-02-14" in (
         capsys.readouterr().err
     )
+    with warehouse.sole_writer(settings.rebuilt_as_known_at(datetime.combine(BETWEEN, time.max)).warehouse):
+        assert cli.run([*select, f"{BETWEEN:%Y-%m-%d}"]) == 1
+    assert "stopped: another run" in capsys.readouterr().err
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     with pytest.raises(SystemExit) as stopped:
         cli.run([*select, f"{tomorrow}"])
