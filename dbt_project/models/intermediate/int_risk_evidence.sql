@@ -182,6 +182,23 @@ against_plans as (
 
 ),
 
+-- A target that a return states is often the standard itself: that is one verdict, not two.
+against_other_plans as (
+
+    select against_plans.*
+    from against_plans
+    left join against_standards
+        on
+            against_plans.org_code = against_standards.org_code
+            and against_plans.risk_ref = against_standards.risk_ref
+            and against_plans.quarter_start = against_standards.quarter_start
+            and against_plans.indicator_id = against_standards.indicator_id
+            and against_plans.evidence_code = against_standards.evidence_code
+            and against_plans.planned_value = against_standards.standard::double
+    where against_standards.indicator_id is null
+
+),
+
 judged as (
 
     select
@@ -255,7 +272,7 @@ judged as (
         is_provisional,
         caveat,
         extract_ids
-    from against_plans
+    from against_other_plans
 
 )
 
