@@ -106,7 +106,9 @@ def _why_none(con: duckdb.DuckDBPyConnection, named: Selection, asked: Asked) ->
 def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts) -> Facts:
     """One value with all that stands behind it."""
     standards = _standards(con, value)
-    traced = _trace(con, indicator, value)
+    worked_out = _worked_out(con, value)
+    # The rows of the dataset with its keys, if any, are of a reported value beside it.
+    traced = _trace(con, indicator, value) if worked_out is None else None
     parts = _parts(con, indicator, value) if traced is None or not traced["count"] else None
     return {
         **{key: value[key] for key in value if key not in ("extract_ids", "standard_id", "standard", "comparator")},
@@ -124,6 +126,7 @@ def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts) -> Fa
         "corrections": _of_value(con, "fct_corrections", value, "AND $source = 'derived'", "corrected_count"),
         "questions": _questions(con, indicator, value),
         "extracts": _extracts(con, value["extract_ids"]),
+        "worked_out": worked_out,
         "rows": traced,
         "parts": parts,
     }
@@ -278,6 +281,23 @@ def _extracts(con: duckdb.DuckDBPyConnection, extract_ids: Iterable[str] | None)
         """,
         extract_ids=list(extract_ids or []),
     )
+
+
+def _worked_out(con: duckdb.DuckDBPyConnection, value: Facts) -> str | None:
+    """The sum in figures of a value that is worked out from other values; None where it comes from rows."""
+    if value["source"] != "derived":
+        return None
+    found = _rows(
+        con,
+        """
+        SELECT coalesce(arithmetic, 'no sum: a part is missing') AS arithmetic
+        FROM intermediate.int_worked_out_values
+        WHERE indicator_id = $indicator_id AND org_code = $org_code AND org_level = $org_level
+            AND period_type = $period_type AND period_start = $period_start AND period_end = $period_end
+        """,
+        **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end"),
+    )
+    return found[0]["arithmetic"] if found else None
 
 
 def _trace(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts) -> Facts | None:
@@ -492,7 +512,7 @@ def _value_as_text(value: Facts) -> list[str]:
 
 def _proof_as_text(value: Facts) -> list[str]:
     rows, parts = value["rows"], value["parts"]
-    lines: list[str] = []
+    lines = _labelled("worked out", value["worked_out"])
     if rows and rows["count"]:
         files = {extract["sha256"]: extract["file_name"] for extract in value["extracts"]}
         for place in rows["places"]:
