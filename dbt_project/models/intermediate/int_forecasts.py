@@ -30,8 +30,8 @@ def forecast(row):
     """One row of int_forecasts from one of int_forecast_histories."""
     keys = {key: row[key] for key in KEYS}
     if row["month_values"] is None:
-        by_quarter = "; its figures come by quarter, and forecasts are judged on months"
-        caveat = "no forecast: no months are held up to then"
+        by_quarter = "; they come by quarter, and forecasts are judged on months"
+        caveat = "no forecast: no figures by month are held up to then"
         return {**keys, "caveat": caveat + (by_quarter if row["part_type"] == "quarter" else "")}
     history = History(
         measured_as=row["measured_as"],

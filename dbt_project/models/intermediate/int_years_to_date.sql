@@ -14,7 +14,7 @@ planned_series as (
 
 ),
 
--- What is planned, and activity, which is set beside the year before where nothing is planned.
+-- What is planned or returned, and activity, which is set beside the year before where nothing is planned.
 indicator_values as (
 
     select
@@ -39,7 +39,10 @@ indicator_values as (
     ) as reported_or_derived
     inner join indicators using (indicator_id)
     left join planned_series using (indicator_id, org_code, series_level)
-    where planned_series.indicator_id is not null or indicators.indicator_set = 'activity'
+    where
+        planned_series.indicator_id is not null
+        or indicators.indicator_set = 'activity'
+        or indicators.dataset = 'local_returns'
 
 ),
 
