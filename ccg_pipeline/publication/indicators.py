@@ -31,11 +31,13 @@ class Selection:
     indicator_set: str | None = None
 
 
-_QUERY = """
-WITH months AS (
+_MEMBERS = "SELECT indicator_id FROM marts.dim_indicator_sets WHERE set_id = $indicator_set"
+_QUERY = f"""
+WITH members AS ({_MEMBERS}),
+months AS (
     SELECT c.*, i.indicator_name, o.org_name, v.edition
     FROM marts.fct_standard_comparisons c
-    JOIN (SELECT indicator_id, indicator_name, indicator_set FROM marts.dim_indicators) i USING (indicator_id)
+    JOIN (SELECT indicator_id, indicator_name FROM marts.dim_indicators) i USING (indicator_id)
     JOIN (SELECT org_code, org_level, org_name FROM marts.dim_organisations) o USING (org_code, org_level)
     JOIN (
         SELECT indicator_id, org_code, org_level, period_type, period_start, period_end, source, edition
@@ -44,7 +46,7 @@ WITH months AS (
     WHERE c.period_type <> 'ytd'
         AND ($org_code IS NULL OR c.org_code = $org_code)
         AND ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
-        AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
+        AND ($indicator_set IS NULL OR c.indicator_id IN (FROM members))
         AND (
             $period IS NULL
             OR CASE c.period_type
@@ -66,6 +68,7 @@ SELECT
     END AS period,
     m.numerator, m.denominator, m.value, m.unit,
     m.comparator, m.standard, m.is_met, m.excess_breaches, m.periods_in_breach,
+    m.other_comparator, m.other_standard, m.is_other_met,
     y.numerator AS ytd_numerator, y.denominator AS ytd_denominator, y.value AS ytd_value,
     y.caveat AS ytd_caveat,
     m.source, m.edition, m.is_provisional, m.caveat, m.extract_ids
@@ -79,13 +82,19 @@ ORDER BY m.indicator_id, m.org_code, m.org_level, m.period_start, m.period_end, 
 """
 
 
+_COUNTS = (
+    *("numerator", "denominator", "ytd_numerator", "ytd_denominator"),
+    *("excess_breaches", "standard", "other_standard"),
+)
+
+
 def as_published(con: duckdb.DuckDBPyConnection, selection: Selection) -> Selection:
     """The selection with its names as they are published. Raises `UnknownNameError`, with names that are near."""
     return Selection(
         _published_name(con, selection.org_code, "dim_organisations", "org_code", "organisation"),
         selection.period,
         _published_name(con, selection.indicator_id, "dim_indicators", "indicator_id", "indicator"),
-        _published_name(con, selection.indicator_set, "dim_indicators", "indicator_set", "indicator set"),
+        _published_name(con, selection.indicator_set, "dim_indicator_sets", "set_id", "indicator set"),
     )
 
 
@@ -102,7 +111,11 @@ def _published_name(
         return str(same[0])
     by_text = {name.casefold(): name for name in known}
     near = [by_text[text] for text in difflib.get_close_matches(wanted, by_text, n=5)]
-    listed = f"; near it are {', '.join(near)}" if near else f": one of {', '.join(known)}" if len(known) < 60 else ""
+    # Sets are few and all told; of other names those that are near.
+    if table == "dim_indicator_sets" or (len(known) < 60 and not near):
+        listed = f": one of {', '.join(known)}"
+    else:
+        listed = f"; near it are {', '.join(near)}" if near else ""
     raise UnknownNameError(f"no {what} {value!r} is published{listed}")
 
 
@@ -111,13 +124,13 @@ def why_nothing(con: duckdb.DuckDBPyConnection, selection: Selection) -> str:
     chosen = as_published(con, selection)
     what = chosen.indicator_id or (f"the set {chosen.indicator_set}" if chosen.indicator_set else "any indicator")
     whose = chosen.org_code or "any organisation"
-    values = """
+    values = f"""
+        WITH members AS ({_MEMBERS})
         SELECT strftime(min(c.period_start), '%Y-%m'), strftime(max(c.period_end), '%Y-%m'), count(*)
         FROM marts.fct_standard_comparisons c
-        JOIN (SELECT indicator_id, indicator_set FROM marts.dim_indicators) i USING (indicator_id)
         WHERE c.period_type <> 'ytd' AND ($org_code IS NULL OR c.org_code = $org_code)
             AND ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
-            AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
+            AND ($indicator_set IS NULL OR c.indicator_id IN (FROM members))
     """
     asked = {"org_code": chosen.org_code, "indicator_id": chosen.indicator_id, "indicator_set": chosen.indicator_set}
     first, last, count = con.execute(values, asked).fetchall()[0]
@@ -125,11 +138,11 @@ def why_nothing(con: duckdb.DuckDBPyConnection, selection: Selection) -> str:
         return f"no values of {what} for {whose} in {chosen.period:%Y-%m}; there are some from {first} to {last}"
     if chosen.org_code and con.execute(values, {**asked, "indicator_id": None, "indicator_set": None}).fetchall()[0][2]:
         levels = con.execute(
-            """
+            f"""
+            WITH members AS ({_MEMBERS})
             SELECT DISTINCT c.org_level FROM marts.fct_standard_comparisons c
-            JOIN (SELECT indicator_id, indicator_set FROM marts.dim_indicators) i USING (indicator_id)
             WHERE ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
-                AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
+                AND ($indicator_set IS NULL OR c.indicator_id IN (FROM members))
             ORDER BY 1
             """,
             {k: v for k, v in asked.items() if k != "org_code"},
@@ -147,7 +160,7 @@ def select(con: duckdb.DuckDBPyConnection, selection: Selection) -> list[dict[st
     columns = [c[0] for c in cursor.description or []]
     rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     for row in rows:
-        for column in ("numerator", "denominator", "ytd_numerator", "ytd_denominator", "excess_breaches", "standard"):
+        for column in _COUNTS:
             row[column] = _plain(row[column])
         if row["unit"] != "percent":
             row["value"], row["ytd_value"] = _plain(row["value"]), _plain(row["ytd_value"])
@@ -245,7 +258,17 @@ def _as_table(rows: Sequence[dict[str, Any]]) -> str:
                 standard,
                 verdict(row),
                 shown(row["ytd_value"], row["ytd_numerator"], row["ytd_denominator"], row["unit"]),
-                "; ".join(part for part in (reported, edition, row["caveat"], _why_no_year_to_date(row)) if part),
+                "; ".join(
+                    part
+                    for part in (
+                        _by_the_other_standard(row),
+                        reported,
+                        edition,
+                        row["caveat"],
+                        _why_no_year_to_date(row),
+                    )
+                    if part
+                ),
             )
         )
     widths = [max(len(line[i]) for line in lines) for i in range(len(header) - 1)]
@@ -255,6 +278,14 @@ def _as_table(rows: Sequence[dict[str, Any]]) -> str:
         cells = [line[i].rjust(w) if i in right else line[i].ljust(w) for i, w in enumerate(widths)]
         out.append("  ".join([*cells, line[-1]]).rstrip())
     return "\n".join(out) + "\n"
+
+
+def _by_the_other_standard(row: dict[str, Any]) -> str | None:
+    """What the standard says that one of the organisation's own goes before."""
+    if row["other_standard"] is None:
+        return None
+    said = {True: "met", False: "not met", None: "not judged"}[row["is_other_met"]]
+    return f"a standard of its own; by {row['other_comparator']} {_number(row['other_standard'])} {said}"
 
 
 def _why_no_year_to_date(row: dict[str, Any]) -> str | None:

@@ -26,6 +26,9 @@ ROW = {
     "standard": 92,
     "is_met": False,
     "excess_breaches": 4,
+    "other_comparator": None,
+    "other_standard": None,
+    "is_other_met": None,
     "ytd_numerator": None,
     "ytd_denominator": None,
     "ytd_value": None,
@@ -72,6 +75,14 @@ def test_a_reported_value_says_so_and_has_no_excess_without_its_parts() -> None:
     assert shown(0.045, None, None, "ratio") == "0.05"
 
 
+@pytest.mark.parametrize(("is_met", "said"), [(True, "met"), (False, "not met"), (None, "not judged")])
+def test_what_the_other_standard_says_stands_beside_one_of_its_own(is_met: bool | None, said: str) -> None:
+    own = {"standard": 90, "is_met": True, "other_comparator": ">=", "other_standard": 92, "is_other_met": is_met}
+    table = render([{**ROW, **own, "ytd_caveat": None}], "table")
+    assert ">= 90     met " in table
+    assert table.rstrip().endswith(f"a standard of its own; by >= 92 {said}; provisional")
+
+
 def test_machine_formats_are_unrounded() -> None:
     assert "91.96" in render([ROW], "csv")
     assert '"value": 91.96' in render([ROW], "json")
@@ -86,9 +97,10 @@ def publication() -> Iterator[duckdb.DuckDBPyConnection]:
         "CREATE TABLE marts.dim_organisations AS FROM (VALUES ('06N', 'ccg'), ('RWG', 'provider'), ('06K', 'ccg')) "
         "t(org_code, org_level)"
     )
+    con.execute("CREATE TABLE marts.dim_indicators AS FROM (VALUES ('RTT_52W'), ('AE_4HR'), ('MSA')) t(indicator_id)")
     con.execute(
-        "CREATE TABLE marts.dim_indicators AS FROM (VALUES ('RTT_52W', 'constitution'), ('AE_4HR', 'constitution'), "
-        "('MSA', 'quality')) t(indicator_id, indicator_set)"
+        "CREATE TABLE marts.dim_indicator_sets AS FROM (VALUES ('constitution', 'RTT_52W'), "
+        "('constitution', 'AE_4HR'), ('urgent', 'AE_4HR'), ('quality', 'MSA')) t(set_id, indicator_id)"
     )
     con.execute(
         "CREATE TABLE marts.fct_standard_comparisons AS FROM (VALUES "
@@ -111,7 +123,8 @@ def test_names_are_found_in_any_case(publication: duckdb.DuckDBPyConnection) -> 
     [
         (Selection(org_code="06M"), "no organisation '06M' is published; near it are 06N, 06K"),
         (Selection(indicator_id="RTT_25W"), "no indicator 'RTT_25W' is published; near it are RTT_52W"),
-        (Selection(indicator_set="other"), "no indicator set 'other' is published: one of constitution, quality"),
+        (Selection(indicator_set="all"), "no indicator set 'all' is published: one of constitution, quality, urgent"),
+        (Selection(indicator_set="urge"), "no indicator set 'urge' is published: one of constitution, quality, urgent"),
     ],
 )
 def test_an_unknown_name_is_told_with_those_near_it(
