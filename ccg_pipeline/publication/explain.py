@@ -143,18 +143,17 @@ def _organisation(con: duckdb.DuckDBPyConnection, value: Facts) -> Facts | None:
 
 
 def _standards(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
-    """The standard that the value is judged by, then the national one of the time where that is another."""
+    """The standard that the value is judged by, then the one that would hold without it where it is its own."""
     return _rows(
         con,
         """
         SELECT * FROM marts.dim_standards
         WHERE indicator_id = $indicator_id AND $standard_id IS NOT NULL
-            AND (
-                standard_id = $standard_id
-                OR scope = 'national'
-                AND $period_end BETWEEN coalesce(valid_from, $period_end) AND coalesce(valid_to, $period_end)
-            )
-        ORDER BY standard_id = $standard_id DESC, valid_from DESC
+            AND (standard_id = $standard_id OR scope IN ('national', 'local'))
+            AND $period_end BETWEEN coalesce(valid_from, $period_end) AND coalesce(valid_to, $period_end)
+        -- Of several of a place the one that began last, as it is judged by.
+        QUALIFY row_number() OVER (PARTITION BY scope ORDER BY standard_id = $standard_id DESC, valid_from DESC) = 1
+        ORDER BY standard_id = $standard_id DESC
         """,
         **_pick(value, "indicator_id", "standard_id", "period_end"),
     )
@@ -481,9 +480,9 @@ def _value_as_text(value: Facts) -> list[str]:
     for other in value["beside"]:
         lines += _labelled("beside it", _beside_in_words(other, value))
     lines += _labelled("standard", _standard_in_words(value["standard"]) or "none in force")
-    lines += _labelled("national one", _standard_in_words(value["national_standard"]))
     lines += _labelled("verdict", value["verdict"])
     lines += _labelled("", value["arithmetic"])
+    lines += _labelled("national one", _other_in_words(value))
     if value["periods_in_breach"]:
         lines += _labelled("in breach", f"{value['periods_in_breach']} running, by {value['period_type']}")
     for row in value["history"]:
@@ -603,6 +602,14 @@ def _beside_in_words(other: Facts, value: Facts) -> str:
         return f"{said}; reported minus derived is {_number(other['difference'])}"
     is_comparable = other["value"] is not None and value["value"] is not None
     return f"{said}; no difference beyond rounding" if is_comparable else said
+
+
+def _other_in_words(value: Facts) -> str | None:
+    """The standard that one of the organisation's own goes before, and what it would say of the value."""
+    text = _standard_in_words(value["national_standard"])
+    if text is None or value["is_other_met"] is None:
+        return text
+    return f"{text}; by it {'met' if value['is_other_met'] else 'not met'}"
 
 
 def _standard_in_words(standard: Facts | None) -> str | None:
