@@ -47,9 +47,9 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, 
     settings = WithCatalogue(folder / "raw", folder / "home")
     settings.raw.mkdir()
     shutil.copytree(PROJECT_ROOT / "dbt_project", settings.dbt_project)
-    with open(settings.seeds / "organisations.csv", "a", encoding="utf-8", newline="") as file:
+    with open(settings.seeds / "practice_localities.csv", "a", encoding="utf-8", newline="") as file:
         for practice in ("E82901", "E82902", "E82903", "E82904"):
-            file.write(f"{practice},practice,practice,A practice,,06N,,,,\n")
+            file.write(f"{practice},A practice,WATFORD,Watford,06N,2013-04-01,,made up\n")
     with open(settings.raw / "returns.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, HEADINGS, restval="")
         writer.writeheader()
