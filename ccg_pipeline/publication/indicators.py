@@ -31,11 +31,13 @@ class Selection:
     indicator_set: str | None = None
 
 
-_QUERY = """
-WITH months AS (
+_MEMBERS = "SELECT indicator_id FROM marts.dim_indicator_sets WHERE set_id = $indicator_set"
+_QUERY = f"""
+WITH members AS ({_MEMBERS}),
+months AS (
     SELECT c.*, i.indicator_name, o.org_name, v.edition
     FROM marts.fct_standard_comparisons c
-    JOIN (SELECT indicator_id, indicator_name, indicator_set FROM marts.dim_indicators) i USING (indicator_id)
+    JOIN (SELECT indicator_id, indicator_name FROM marts.dim_indicators) i USING (indicator_id)
     JOIN (SELECT org_code, org_level, org_name FROM marts.dim_organisations) o USING (org_code, org_level)
     JOIN (
         SELECT indicator_id, org_code, org_level, period_type, period_start, period_end, source, edition
@@ -44,7 +46,7 @@ WITH months AS (
     WHERE c.period_type <> 'ytd'
         AND ($org_code IS NULL OR c.org_code = $org_code)
         AND ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
-        AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
+        AND ($indicator_set IS NULL OR c.indicator_id IN (FROM members))
         AND (
             $period IS NULL
             OR CASE c.period_type
@@ -85,7 +87,7 @@ def as_published(con: duckdb.DuckDBPyConnection, selection: Selection) -> Select
         _published_name(con, selection.org_code, "dim_organisations", "org_code", "organisation"),
         selection.period,
         _published_name(con, selection.indicator_id, "dim_indicators", "indicator_id", "indicator"),
-        _published_name(con, selection.indicator_set, "dim_indicators", "indicator_set", "indicator set"),
+        _published_name(con, selection.indicator_set, "dim_indicator_sets", "set_id", "indicator set"),
     )
 
 
@@ -102,7 +104,11 @@ def _published_name(
         return str(same[0])
     by_text = {name.casefold(): name for name in known}
     near = [by_text[text] for text in difflib.get_close_matches(wanted, by_text, n=5)]
-    listed = f"; near it are {', '.join(near)}" if near else f": one of {', '.join(known)}" if len(known) < 60 else ""
+    # Sets are few and all told; of other names those that are near.
+    if table == "dim_indicator_sets" or (len(known) < 60 and not near):
+        listed = f": one of {', '.join(known)}"
+    else:
+        listed = f"; near it are {', '.join(near)}" if near else ""
     raise UnknownNameError(f"no {what} {value!r} is published{listed}")
 
 
@@ -111,13 +117,13 @@ def why_nothing(con: duckdb.DuckDBPyConnection, selection: Selection) -> str:
     chosen = as_published(con, selection)
     what = chosen.indicator_id or (f"the set {chosen.indicator_set}" if chosen.indicator_set else "any indicator")
     whose = chosen.org_code or "any organisation"
-    values = """
+    values = f"""
+        WITH members AS ({_MEMBERS})
         SELECT strftime(min(c.period_start), '%Y-%m'), strftime(max(c.period_end), '%Y-%m'), count(*)
         FROM marts.fct_standard_comparisons c
-        JOIN (SELECT indicator_id, indicator_set FROM marts.dim_indicators) i USING (indicator_id)
         WHERE c.period_type <> 'ytd' AND ($org_code IS NULL OR c.org_code = $org_code)
             AND ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
-            AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
+            AND ($indicator_set IS NULL OR c.indicator_id IN (FROM members))
     """
     asked = {"org_code": chosen.org_code, "indicator_id": chosen.indicator_id, "indicator_set": chosen.indicator_set}
     first, last, count = con.execute(values, asked).fetchall()[0]
@@ -125,11 +131,11 @@ def why_nothing(con: duckdb.DuckDBPyConnection, selection: Selection) -> str:
         return f"no values of {what} for {whose} in {chosen.period:%Y-%m}; there are some from {first} to {last}"
     if chosen.org_code and con.execute(values, {**asked, "indicator_id": None, "indicator_set": None}).fetchall()[0][2]:
         levels = con.execute(
-            """
+            f"""
+            WITH members AS ({_MEMBERS})
             SELECT DISTINCT c.org_level FROM marts.fct_standard_comparisons c
-            JOIN (SELECT indicator_id, indicator_set FROM marts.dim_indicators) i USING (indicator_id)
             WHERE ($indicator_id IS NULL OR c.indicator_id = $indicator_id)
-                AND ($indicator_set IS NULL OR i.indicator_set = $indicator_set)
+                AND ($indicator_set IS NULL OR c.indicator_id IN (FROM members))
             ORDER BY 1
             """,
             {k: v for k, v in asked.items() if k != "org_code"},

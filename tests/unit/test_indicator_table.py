@@ -86,9 +86,10 @@ def publication() -> Iterator[duckdb.DuckDBPyConnection]:
         "CREATE TABLE marts.dim_organisations AS FROM (VALUES ('06N', 'ccg'), ('RWG', 'provider'), ('06K', 'ccg')) "
         "t(org_code, org_level)"
     )
+    con.execute("CREATE TABLE marts.dim_indicators AS FROM (VALUES ('RTT_52W'), ('AE_4HR'), ('MSA')) t(indicator_id)")
     con.execute(
-        "CREATE TABLE marts.dim_indicators AS FROM (VALUES ('RTT_52W', 'constitution'), ('AE_4HR', 'constitution'), "
-        "('MSA', 'quality')) t(indicator_id, indicator_set)"
+        "CREATE TABLE marts.dim_indicator_sets AS FROM (VALUES ('constitution', 'RTT_52W'), "
+        "('constitution', 'AE_4HR'), ('urgent', 'AE_4HR'), ('quality', 'MSA')) t(set_id, indicator_id)"
     )
     con.execute(
         "CREATE TABLE marts.fct_standard_comparisons AS FROM (VALUES "
@@ -111,7 +112,8 @@ def test_names_are_found_in_any_case(publication: duckdb.DuckDBPyConnection) -> 
     [
         (Selection(org_code="06M"), "no organisation '06M' is published; near it are 06N, 06K"),
         (Selection(indicator_id="RTT_25W"), "no indicator 'RTT_25W' is published; near it are RTT_52W"),
-        (Selection(indicator_set="other"), "no indicator set 'other' is published: one of constitution, quality"),
+        (Selection(indicator_set="all"), "no indicator set 'all' is published: one of constitution, quality, urgent"),
+        (Selection(indicator_set="urge"), "no indicator set 'urge' is published: one of constitution, quality, urgent"),
     ],
 )
 def test_an_unknown_name_is_told_with_those_near_it(

@@ -23,5 +23,8 @@ select
     provider_code,
     local_code,
     counterpart_of,
+    outcomes_domain,
+    judged_at,
+    judged_at_source,
     note
 from indicators
