@@ -139,7 +139,7 @@ def find_scope(
         """,
         {"org_code": code, "end": end},
     ).fetchall()[0]
-    # Its system with all members, then who belongs to it or to its system: trusts, services, districts.
+    # Its system with all members, then who serves it: its main providers, and those of its system.
     others = con.execute(
         """
         WITH systems AS (
@@ -152,9 +152,12 @@ def find_scope(
         SELECT member_code FROM intermediate.int_memberships JOIN systems USING (system_code)
         WHERE $period BETWEEN valid_from AND valid_to
         UNION
-        SELECT o.org_code FROM marts.dim_organisations o
-        WHERE o.is_in_catalogue AND o.org_level IN ('provider', 'service')
-            AND (o.parent_code = $org_code OR o.parent_code IN (SELECT system_code FROM systems))
+        SELECT provider_code FROM catalogue.main_providers
+        WHERE org_code = $org_code AND $period BETWEEN valid_from AND coalesce(valid_to, $period)
+        UNION
+        SELECT org_code FROM marts.dim_organisations
+        WHERE is_in_catalogue AND org_level IN ('provider', 'service')
+            AND (parent_code = $org_code OR parent_code IN (SELECT system_code FROM systems))
         """,
         {"org_code": code, "period": period},
     ).fetchall()
@@ -199,19 +202,20 @@ def _rows(
     """
     names = {column.name for column in columns}
     conditions = []
-    if "pack_org_code" in names:
-        conditions.append("pack_org_code = $org_code")
+    if "board_code" in names:
+        conditions.append("board_code = $org_code")
     elif "org_code" in names:
         conditions.append("(org_code IS NULL OR list_contains($org_codes, org_code))")
     elif "indicator_id" in names:
         conditions.append(f"indicator_id IN (SELECT indicator_id {_FIGURES})")
     elif "extract_id" in names:
         conditions.append(f"extract_id IN (SELECT unnest(extract_ids) {_FIGURES})")
-    by_month = next((name for name in ("as_at", "period_start", "month") if name in names), None)
-    if "org_code" in names and months == "own" and by_month:
-        conditions.append(f"$period = {by_month}")
+    if "org_code" in names and months == "own" and "as_at" in names:
+        conditions.append(_OWN_CHART)
     elif "org_code" in names and "period_end" in names:
         conditions.append("(period_end IS NULL OR period_end <= $period_end)")
+        if months == "own":
+            conditions.append(_OWN_PERIOD.format(period_type="period_type" if "period_type" in names else "'month'"))
     where = " AND ".join(conditions) or "true"
     asked = {
         "org_code": scope.org_code,
@@ -220,13 +224,30 @@ def _rows(
         "period_end": scope.period_end,
     }
     selected = ", ".join(f'"{column.name}"' for column in columns)
+    first = "".join(f"{name}, " for name in ("worst_first", "severity_order") if name in names)
     cursor = con.execute(
-        f"SELECT {selected} FROM marts.{table} WHERE {where} ORDER BY ALL",
+        f"SELECT {selected} FROM marts.{table} WHERE {where} ORDER BY {first}{selected}",
         {name: value for name, value in asked.items() if re.search(rf"\${name}\b", where)},
     )
     return [{column.name: plain(cell) for column, cell in zip(columns, row, strict=True)} for row in cursor.fetchall()]
 
 
+# Of the pack's month: what ends in it, and the last quarter or year that has ended by then.
+_OWN_PERIOD = """
+    date_trunc('month', period_end) + CASE {period_type}
+        WHEN 'quarter' THEN INTERVAL 3 MONTH
+        WHEN 'financial_year' THEN INTERVAL 12 MONTH
+        WHEN 'calendar_year' THEN INTERVAL 12 MONTH
+        ELSE INTERVAL 1 MONTH
+    END > $period
+"""
+# Control charts as they stood at the pack's month, or at the last quarter that has ended by then.
+_OWN_CHART = """
+    as_at = CASE period_type
+        WHEN 'month' THEN $period
+        WHEN 'quarter' THEN (date_trunc('quarter', $period_end + 1) - INTERVAL 3 MONTH)::DATE
+    END
+"""
 _FIGURES = """
     FROM marts.fct_standard_comparisons
     WHERE list_contains($org_codes, org_code) AND period_end <= $period_end
