@@ -45,6 +45,18 @@ POINTS = {
     charts.IMPROVEMENT: "Special cause: improvement",
     charts.NEUTRAL: "Special cause: neither side is better",
 }
+DATASETS = {
+    "ae": "A&E",
+    "activity": "Hospital activity (HES)",
+    "beds": "Beds (KH03)",
+    "cancelled_operations": "Cancelled operations",
+    "cancer": "Cancer waiting times",
+    "diagnostics": "Diagnostic waits",
+    "dtoc": "Delayed transfers of care",
+    "local_returns": "Local returns",
+    "mar": "Hospital activity (MAR)",
+    "rtt": "Referral to treatment",
+}
 UNITS = {
     "percent": "per cent",
     "rate_per_100000": "per 100,000",
@@ -53,7 +65,7 @@ UNITS = {
 }
 # The lines of a chart, and what they are called.
 _LINES = {"value": "Value", "mean": "Mean", "limit": "Process limits", "target": "Target", "plan": "Plan"}
-_LEVELS_OF_SYSTEMS = ("stp", "icb")
+SYSTEMS = ("stp", "icb")
 _OVERVIEW_MONTHS = 15
 
 
@@ -75,7 +87,7 @@ def build(con: duckdb.DuckDBPyConnection, scope: Scope) -> Pack:
 
 
 def write(pack: Pack, folder: Path) -> list[Path]:
-    """Write the pack into a folder; returns the files, the page first. What stood there of the same name is replaced."""
+    """Write the pack into a folder; returns the files, the page first. Files of the same name are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / f"{pack.scope.name}.html"
     page.write_text(pack.page, encoding="utf-8", newline="\n")
@@ -99,7 +111,7 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
         glance=glance,
         exceptions=exceptions,
         standards=standards,
-        overviews=_overviews(rows("rpt_set_overview")),
+        overviews=_overviews(scope, rows("rpt_set_overview")),
         overview_months=_months(scope.period, _OVERVIEW_MONTHS),
         providers=_grouped(rows("rpt_provider_summary"), "org_name"),
         trajectories=rows("rpt_trajectories"),
@@ -130,6 +142,9 @@ def _template() -> Any:
         units=UNITS,
         anchor=anchor,
         key=charts.key,
+        datasets=DATASETS,
+        signs={">=": "\u2265 ", "<=": "\u2264 ", ">": "above ", "<": "below "},
+        words={">=": "at least", "<=": "at most", "=": "exactly", ">": "above", "<": "below"},
     )
     return environment.get_template("pack.html")
 
@@ -147,7 +162,7 @@ def _exceptions(scope: Scope, rows: Iterable[Row]) -> dict[str, list[Row]]:
     for row in rows:
         if row["org_code"] == scope.org_code:
             groups["own"].append(row)
-        elif row["org_level"] in _LEVELS_OF_SYSTEMS:
+        elif row["org_level"] in SYSTEMS:
             groups["system"].append(row)
         elif row["org_level"] in ("provider", "service"):
             groups["providers"].append(row)
@@ -163,10 +178,15 @@ def _standards(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str
     charted = tables["fct_spc_charts"].rows
     for row in charted:
         key = (row["indicator_id"], row["org_code"], row["source"])
-        is_constitutional = definitions[row["indicator_id"]]["indicator_set"] == "constitution"
-        if row["org_code"] == scope.org_code and row["is_preferred"] and row["latest_target"] is not None:
-            if is_constitutional and key not in wanted:
-                wanted[key] = definitions[row["indicator_id"]]["indicator_name"]
+        definition = definitions[row["indicator_id"]]
+        is_own_standard = (
+            row["org_code"] == scope.org_code
+            and row["is_preferred"]
+            and row["latest_target"] is not None
+            and definition["indicator_set"] == "constitution"
+        )
+        if is_own_standard:
+            wanted.setdefault(key, definition["indicator_name"])
     by_series: dict[tuple[str, str, str], list[Row]] = {}
     for row in charted:
         by_series.setdefault((row["indicator_id"], row["org_code"], row["source"]), []).append(row)
@@ -333,10 +353,14 @@ def _facts(
     return facts
 
 
-def _overviews(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """The table of fifteen months, by set and then by organisation."""
+def _overviews(scope: Scope, rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """The table of fifteen months of the organisation and its system, by set. Other members are in the files alone."""
     overviews: list[dict[str, Any]] = []
-    for (set_name, org_name), of_both in _grouped(rows, "set_name", "org_name").items():
+    shown_here = sorted(
+        (row for row in rows if row["org_code"] == scope.org_code or row["org_level"] in SYSTEMS),
+        key=lambda row: (row["set_name"], row["org_code"] != scope.org_code),
+    )
+    for (set_name, org_name), of_both in _grouped(shown_here, "set_name", "org_name").items():
         overviews.append({"set_name": set_name, "org_name": org_name, "rows": of_both})
     return overviews
 
@@ -373,8 +397,8 @@ def _restatements(con: duckdb.DuckDBPyConnection, scope: Scope, rows: Iterable[R
 
 
 def _rests_on(con: duckdb.DuckDBPyConnection, scope: Scope) -> list[dict[str, Any]]:
-    """What the figures rest on, one row a dataset: the latest period held, whether that is behind the month of the pack,
-    and whether figures of that month are provisional."""
+    """What the figures rest on, one row a dataset: the latest period held, whether that is behind the month of the
+    pack, and whether figures of that month are provisional."""
     cursor = con.execute(
         """
         WITH figures AS (
