@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--period", required=True, type=_month, metavar="YYYY-MM", help="month, such as 2019-05")
     pack.add_argument("--out", type=Path, metavar="DIR", help="folder (else published/<period>/<org> of home)")
     pack.add_argument("--public", action="store_true", help="for publication: hide small numbers and what tells them")
+    pack.add_argument(
+        "--hide-below", type=int, default=5, metavar="N", help="with --public: counts from 1 to N - 1 are hidden (5)"
+    )
     pack.add_argument("--as-known-at", type=_moment, metavar="DATE", help="as it could be said on that day")
     pack.set_defaults(command=_pack)
 
@@ -353,7 +356,9 @@ def _pack(options: argparse.Namespace) -> int:
         return 1
     with _published(settings) as con:
         try:
-            scope = tables.find_scope(con, options.org, options.period, settings.as_known_at, options.public)
+            scope = tables.find_scope(
+                con, options.org, options.period, settings.as_known_at, options.public, options.hide_below
+            )
         except (indicators.UnknownNameError, tables.NoPackError) as error:
             return _usage(str(error))
         built = pack.build(con, scope)

@@ -17,7 +17,7 @@ import duckdb
 
 from ccg_pipeline.publication import charts, explain, exports, suppression, workbook
 from ccg_pipeline.publication.indicators import shown
-from ccg_pipeline.publication.tables import Row, Scope, Table, plain, read
+from ccg_pipeline.publication.tables import HIDDEN, Row, Scope, Table, plain, read
 
 VARIATION = {
     "common_cause": ("common", "~", "Common cause: no significant change"),
@@ -80,7 +80,7 @@ class Pack:
 
 def build(con: duckdb.DuckDBPyConnection, scope: Scope) -> Pack:
     """The pack, from the published copy alone."""
-    tables = read(con, scope)
+    tables: Sequence[Table] = read(con, scope)
     if scope.is_public:
         tables = suppression.apply(con, tables, scope)
     return Pack(scope, tables, _page(con, scope, {table.name: table for table in tables}))
@@ -266,14 +266,13 @@ def _chart(page: Mapping[str, Any], planned: Mapping[date, float]) -> dict[str, 
         drawn.append(
             {
                 "label": _label(start, months),
-                "value": row.get("value"),
-                "mean": row.get("mean"),
-                "lower_limit": row.get("lower_limit"),
-                "upper_limit": row.get("upper_limit"),
-                "target": row.get("target"),
+                **{
+                    name: None if row.get(name) == HIDDEN else row.get(name)
+                    for name in ("value", "mean", "lower_limit", "upper_limit", "target")
+                },
                 "plan": planned.get(start),
                 "baseline_number": row.get("baseline_number"),
-                "variation": row.get("variation") or charts.COMMON,
+                "variation": row.get("variation") if row.get("variation") in POINTS else charts.COMMON,
                 "is_provisional": bool(row.get("is_provisional")),
             }
         )

@@ -80,7 +80,8 @@ class Scope:
 
     ``org_codes`` are the organisations whose figures it holds: itself, its system, and those that serve it.
     ``received_at`` (UTC) is when the last file of the publication came in: all that a pack says of its own time, so
-    that it can be written again byte for byte. ``as_known_at`` is the moment (UTC) of a rebuild.
+    that it can be written again byte for byte. ``as_known_at`` is the moment (UTC) of a rebuild. In a pack for
+    publication (``is_public``) counts from 1 to one below ``small_below`` are hidden.
     """
 
     org_code: str
@@ -91,6 +92,7 @@ class Scope:
     received_at: datetime
     as_known_at: datetime | None = None
     is_public: bool = False
+    small_below: int = 5
 
     @property
     def period_end(self) -> date:
@@ -112,6 +114,7 @@ def find_scope(
     period: date,
     as_known_at: datetime | None = None,
     is_public: bool = False,
+    small_below: int = 5,
 ) -> Scope:
     """What a pack of an organisation and month is about.
 
@@ -171,6 +174,7 @@ def find_scope(
         received_at=received_at,
         as_known_at=as_known_at,
         is_public=is_public,
+        small_below=small_below,
     )
 
 
