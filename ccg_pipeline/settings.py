@@ -93,6 +93,10 @@ class Settings:
         return self.home / "dbt" / ("target-as-known-at" if self.as_known_at else "target")
 
     @property
+    def column_lineage(self) -> Path:
+        return self.home / "dbt" / "column-lineage.json"
+
+    @property
     def dbt_arguments(self) -> list[str]:
         """What a dbt command needs besides its environment."""
         return ["--vars", json.dumps({"as_known_at": self.as_known_at.isoformat(" ")})] if self.as_known_at else []
@@ -126,6 +130,4 @@ class Settings:
             CCG_RAW=str(self.raw),
             CCG_HOME=str(self.home),
             DAGSTER_HOME=str(self.dagster_home),
-            # Drawn for the history of the assets, in which a rebuild leaves no trace.
-            CCG_COLUMN_LINEAGE="" if self.as_known_at else "1",
         )

@@ -61,15 +61,11 @@ def build_suites(seeds: Path) -> list[Suite]:
 
 
 def _expectation(row: dict[str, str], standards: list[dict[str, str]]) -> dict[str, Any]:
-    conditions = [f'period >= "{row["valid_from"]}"']
-    if row["valid_to"]:
-        conditions.append(f'period <= "{row["valid_to"]}"')
+    conditions = _dates(row)
     if row["scope"] == "national":
-        # An organisation with a standard of its own is judged by that one.
-        own = sorted(
-            {s["scope"] for s in standards if s["indicator_id"] == row["indicator_id"] and s["scope"] != "national"}
-        )
-        conditions += [f'org_code != "{code}"' for code in own]
+        # An organisation with a standard of its own is judged by that one, for as long as it is in force.
+        own = [s for s in standards if s["indicator_id"] == row["indicator_id"] and s["scope"] != "national"]
+        conditions += [f'not (org_code == "{s["scope"]}" and {" and ".join(_dates(s))})' for s in own]
     else:
         conditions.append(f'org_code == "{row["scope"]}"')
     threshold = float(row["standard"])
@@ -84,6 +80,12 @@ def _expectation(row: dict[str, str], standards: list[dict[str, str]]) -> dict[s
         "severity": "warning",
         "meta": {"meaning": f"{_WORDS[row['comparator']]} {row['standard']}", "source": row["source"]},
     }
+
+
+def _dates(row: dict[str, str]) -> list[str]:
+    """The conditions for a month in which a standard is in force."""
+    until = [f'period <= "{row["valid_to"]}"'] if row["valid_to"] else []
+    return [f'period >= "{row["valid_from"]}"', *until]
 
 
 def main() -> None:

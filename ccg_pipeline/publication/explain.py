@@ -149,6 +149,9 @@ def _why_none(con: duckdb.DuckDBPyConnection, named: Selection, asked: Asked) ->
 def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts, traced: Facts | None) -> Facts:
     """One value with all that stands behind it, and the rows traced to it."""
     standards = _standards(con, value)
+    worked_out = _worked_out(con, value)
+    # The rows of the dataset with its keys, if any, are of a reported value beside it.
+    traced = traced if worked_out is None else None
     parts = _parts(con, indicator, value) if traced is None or not traced["count"] else None
     return {
         **{key: value[key] for key in value if key not in ("extract_ids", "standard_id", "standard", "comparator")},
@@ -166,6 +169,7 @@ def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts, trace
         "corrections": _of_value(con, "fct_corrections", value, "AND $source = 'derived'", "corrected_count"),
         "questions": _questions(con, indicator, value),
         "extracts": _extracts(con, value["extract_ids"]),
+        "worked_out": worked_out,
         "rows": traced,
         "parts": parts,
     }
@@ -182,18 +186,17 @@ def _organisation(con: duckdb.DuckDBPyConnection, value: Facts) -> Facts | None:
 
 
 def _standards(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
-    """The standard that the value is judged by, then the national one of the time where that is another."""
+    """The standard that the value is judged by, then the one that would hold without it where it is its own."""
     return _rows(
         con,
         """
         SELECT * FROM marts.dim_standards
         WHERE indicator_id = $indicator_id AND $standard_id IS NOT NULL
-            AND (
-                standard_id = $standard_id
-                OR scope = 'national'
-                AND $period_end BETWEEN coalesce(valid_from, $period_end) AND coalesce(valid_to, $period_end)
-            )
-        ORDER BY standard_id = $standard_id DESC, valid_from DESC
+            AND (standard_id = $standard_id OR scope IN ('national', 'local'))
+            AND $period_end BETWEEN coalesce(valid_from, $period_end) AND coalesce(valid_to, $period_end)
+        -- Of several of a place the one that began last, as it is judged by.
+        QUALIFY row_number() OVER (PARTITION BY scope ORDER BY standard_id = $standard_id DESC, valid_from DESC) = 1
+        ORDER BY standard_id = $standard_id DESC
         """,
         **_pick(value, "indicator_id", "standard_id", "period_end"),
     )
@@ -321,6 +324,23 @@ def _extracts(con: duckdb.DuckDBPyConnection, extract_ids: Iterable[str] | None)
         """,
         extract_ids=list(extract_ids or []),
     )
+
+
+def _worked_out(con: duckdb.DuckDBPyConnection, value: Facts) -> str | None:
+    """The sum in figures of a value that is worked out from other values; None where it comes from rows."""
+    if value["source"] != "derived":
+        return None
+    found = _rows(
+        con,
+        """
+        SELECT coalesce(arithmetic, 'no sum: a part is missing') AS arithmetic
+        FROM intermediate.int_worked_out_values
+        WHERE indicator_id = $indicator_id AND org_code = $org_code AND org_level = $org_level
+            AND period_type = $period_type AND period_start = $period_start AND period_end = $period_end
+        """,
+        **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end"),
+    )
+    return found[0]["arithmetic"] if found else None
 
 
 def _trace(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts) -> Facts | None:
@@ -577,9 +597,9 @@ def _value_as_text(value: Facts) -> list[Line]:
     for other in value["beside"]:
         lines += _labelled("beside it", _beside_in_words(other, value))
     lines += _labelled("standard", _standard_in_words(value["standard"]) or "none in force")
-    lines += _labelled("national one", _standard_in_words(value["national_standard"]))
     lines += _labelled("verdict", value["verdict"])
     lines += _labelled("", value["arithmetic"])
+    lines += _labelled("national one", _other_in_words(value))
     if value["periods_in_breach"]:
         lines += _labelled("in breach", f"{value['periods_in_breach']} running, by {value['period_type']}")
     for row in value["history"]:
@@ -609,7 +629,7 @@ def _value_as_text(value: Facts) -> list[Line]:
 
 def _proof_as_text(value: Facts) -> list[Line]:
     rows, parts = value["rows"], value["parts"]
-    lines: list[Line] = []
+    lines = _labelled("worked out", value["worked_out"])
     if rows and rows["count"]:
         files = {extract["sha256"]: extract["file_name"] for extract in value["extracts"]}
         for place in rows["places"]:
@@ -699,6 +719,14 @@ def _beside_in_words(other: Facts, value: Facts) -> str:
         return f"{said}; reported minus derived is {_number(other['difference'])}"
     is_comparable = other["value"] is not None and value["value"] is not None
     return f"{said}; no difference beyond rounding" if is_comparable else said
+
+
+def _other_in_words(value: Facts) -> str | None:
+    """The standard that one of the organisation's own goes before, and what it would say of the value."""
+    text = _standard_in_words(value["national_standard"])
+    if text is None or value["is_other_met"] is None:
+        return text
+    return f"{text}; by it {'met' if value['is_other_met'] else 'not met'}"
 
 
 def _standard_in_words(standard: Facts | None) -> str | None:

@@ -68,6 +68,7 @@ SELECT
     END AS period,
     m.numerator, m.denominator, m.value, m.unit,
     m.comparator, m.standard, m.is_met, m.excess_breaches, m.periods_in_breach,
+    m.other_comparator, m.other_standard, m.is_other_met,
     y.numerator AS ytd_numerator, y.denominator AS ytd_denominator, y.value AS ytd_value,
     y.caveat AS ytd_caveat,
     m.source, m.edition, m.is_provisional, m.caveat, m.extract_ids
@@ -79,6 +80,12 @@ QUALIFY $period IS NOT NULL
     ) = 1
 ORDER BY m.indicator_id, m.org_code, m.org_level, m.period_start, m.period_end, m.source
 """
+
+
+_COUNTS = (
+    *("numerator", "denominator", "ytd_numerator", "ytd_denominator"),
+    *("excess_breaches", "standard", "other_standard"),
+)
 
 
 def as_published(con: duckdb.DuckDBPyConnection, selection: Selection) -> Selection:
@@ -153,7 +160,7 @@ def select(con: duckdb.DuckDBPyConnection, selection: Selection) -> list[dict[st
     columns = [c[0] for c in cursor.description or []]
     rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     for row in rows:
-        for column in ("numerator", "denominator", "ytd_numerator", "ytd_denominator", "excess_breaches", "standard"):
+        for column in _COUNTS:
             row[column] = _plain(row[column])
         if row["unit"] != "percent":
             row["value"], row["ytd_value"] = _plain(row["value"]), _plain(row["ytd_value"])
@@ -251,7 +258,17 @@ def _as_table(rows: Sequence[dict[str, Any]]) -> str:
                 standard,
                 verdict(row),
                 shown(row["ytd_value"], row["ytd_numerator"], row["ytd_denominator"], row["unit"]),
-                "; ".join(part for part in (reported, edition, row["caveat"], _why_no_year_to_date(row)) if part),
+                "; ".join(
+                    part
+                    for part in (
+                        _by_the_other_standard(row),
+                        reported,
+                        edition,
+                        row["caveat"],
+                        _why_no_year_to_date(row),
+                    )
+                    if part
+                ),
             )
         )
     widths = [max(len(line[i]) for line in lines) for i in range(len(header) - 1)]
@@ -261,6 +278,14 @@ def _as_table(rows: Sequence[dict[str, Any]]) -> str:
         cells = [line[i].rjust(w) if i in right else line[i].ljust(w) for i, w in enumerate(widths)]
         out.append("  ".join([*cells, line[-1]]).rstrip())
     return "\n".join(out) + "\n"
+
+
+def _by_the_other_standard(row: dict[str, Any]) -> str | None:
+    """What the standard says that one of the organisation's own goes before."""
+    if row["other_standard"] is None:
+        return None
+    said = {True: "met", False: "not met", None: "not judged"}[row["is_other_met"]]
+    return f"a standard of its own; by {row['other_comparator']} {_number(row['other_standard'])} {said}"
 
 
 def _why_no_year_to_date(row: dict[str, Any]) -> str | None:

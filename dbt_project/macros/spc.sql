@@ -90,7 +90,7 @@
             -- The limits of a baseline are those of its last point on the chart.
             least(charts.chart_number, points.last_of_baseline) as limits_number
         from points
-        inner join charts using ({{ spc_series() }})
+        inner join charts using (series_number)
         where points.point_number <= charts.chart_number
 
     ),
@@ -114,11 +114,7 @@
         from drawn
         inner join points as limits
             on
-                drawn.indicator_id = limits.indicator_id
-                and drawn.org_code = limits.org_code
-                and drawn.series_level = limits.series_level
-                and drawn.source = limits.source
-                and drawn.period_type = limits.period_type
+                drawn.series_number = limits.series_number
                 and drawn.limits_number = limits.point_number
 
     ),
@@ -139,11 +135,11 @@
         from judged
         window
             baseline as (
-                partition by {{ spc_series() }}, as_at, baseline_number
+                partition by org_code, series_number, as_at, baseline_number
                 order by point_number
             ),
             seven as (
-                partition by {{ spc_series() }}, as_at, baseline_number
+                partition by org_code, series_number, as_at, baseline_number
                 order by point_number
                 rows between 6 preceding and current row
             )
@@ -160,7 +156,7 @@
         from sevens
         window
             next_seven as (
-                partition by {{ spc_series() }}, as_at, baseline_number
+                partition by org_code, series_number, as_at, baseline_number
                 order by point_number
                 rows between current row and 6 following
             )
@@ -224,11 +220,7 @@
     from marked
     inner join points as last_points
         on
-            marked.indicator_id = last_points.indicator_id
-            and marked.org_code = last_points.org_code
-            and marked.series_level = last_points.series_level
-            and marked.source = last_points.source
-            and marked.period_type = last_points.period_type
+            marked.series_number = last_points.series_number
             and marked.chart_number = last_points.point_number
     inner join indicators on marked.indicator_id = indicators.indicator_id
 {%- endmacro %}

@@ -13,26 +13,56 @@
 
 {#-
     The rows of a relation with the standard in force at the end of their period (`standard_id`, `standard`,
-    `comparator`; null where there is none). `grain` are the columns that tell its rows apart.
+    `comparator`; null where there is none). One agreed for the organisation goes before the national or local one, as
+    long as it is in force and for that organisation alone; what it goes before is in `other_standard_id`,
+    `other_standard` and `other_comparator`. Of several in force the one that began last holds. `grain` are the columns
+    that tell the rows of the relation apart.
 -#}
 {% macro with_standard_in_force(relation, standards, grain) -%}
     select
         {{ relation }}.*,
-        {{ standards }}.standard_id,
-        {{ standards }}.standard,
-        {{ standards }}.comparator
+        coalesce(own_standards.standard_id, general_standards.standard_id) as standard_id,
+        coalesce(own_standards.standard, general_standards.standard) as standard,
+        coalesce(own_standards.comparator, general_standards.comparator) as comparator,
+        {%- for column in ['standard_id', 'standard', 'comparator'] %}
+        case when own_standards.standard_id is not null then general_standards.{{ column }} end as other_{{ column }}
+        {{- ',' if not loop.last }}
+        {%- endfor %}
     from {{ relation }}
-    left join {{ standards }}
+    left join {{ standards }} as own_standards
         on
-            {{ relation }}.indicator_id = {{ standards }}.indicator_id
-            and {{ standards }}.scope in ('national', 'local', {{ relation }}.org_code)
-            and {{ relation }}.period_end >= coalesce({{ standards }}.valid_from, date '1900-01-01')
-            and {{ relation }}.period_end <= coalesce({{ standards }}.valid_to, date '9999-12-31')
-    -- A standard of the organisation's own goes before the national one.
+            {{ relation }}.indicator_id = own_standards.indicator_id
+            and {{ relation }}.org_code = own_standards.scope
+            and {{ is_in_force('own_standards', relation) }}
+    left join {{ standards }} as general_standards
+        on
+            {{ relation }}.indicator_id = general_standards.indicator_id
+            and general_standards.scope in ('national', 'local')
+            and {{ is_in_force('general_standards', relation) }}
     qualify row_number() over (
         partition by {% for column in grain %}{{ relation }}.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
-        order by {{ standards }}.scope = {{ relation }}.org_code desc, {{ standards }}.valid_from desc
+        order by own_standards.valid_from desc, general_standards.valid_from desc
     ) = 1
+{%- endmacro %}
+
+{% macro is_in_force(standards, relation) -%}
+    {{ relation }}.period_end between coalesce({{ standards }}.valid_from, date '1900-01-01')
+            and coalesce({{ standards }}.valid_to, date '9999-12-31')
+{%- endmacro %}
+
+{#-
+    Whether a value of a level is judged where the catalogue says at which levels a breach is: CCG and sub-ICB location,
+    STP and ICB are one; a county is its Health and Wellbeing Board or its council, and no district (E07).
+-#}
+{% macro is_judged_at(judged_at, org_level, org_code) -%}
+    ({{ judged_at }} is null
+            or list_contains(string_split({{ judged_at }}, ' '), case
+                when {{ org_level }} = 'sub_icb' then 'ccg'
+                when {{ org_level }} = 'icb' then 'stp'
+                when {{ org_level }} = 'hwb' then 'county'
+                when {{ org_level }} = 'local_authority' and {{ org_code }} not like 'E07%' then 'county'
+                else {{ org_level }}
+            end))
 {%- endmacro %}
 
 {#-

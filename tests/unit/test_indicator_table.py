@@ -26,6 +26,9 @@ ROW = {
     "standard": 92,
     "is_met": False,
     "excess_breaches": 4,
+    "other_comparator": None,
+    "other_standard": None,
+    "is_other_met": None,
     "ytd_numerator": None,
     "ytd_denominator": None,
     "ytd_value": None,
@@ -70,6 +73,14 @@ def test_a_reported_value_says_so_and_has_no_excess_without_its_parts() -> None:
     assert ">= 92     not met " in table
     assert table.rstrip().endswith("reported; as printed")
     assert shown(0.045, None, None, "ratio") == "0.05"
+
+
+@pytest.mark.parametrize(("is_met", "said"), [(True, "met"), (False, "not met"), (None, "not judged")])
+def test_what_the_other_standard_says_stands_beside_one_of_its_own(is_met: bool | None, said: str) -> None:
+    own = {"standard": 90, "is_met": True, "other_comparator": ">=", "other_standard": 92, "is_other_met": is_met}
+    table = render([{**ROW, **own, "ytd_caveat": None}], "table")
+    assert ">= 90     met " in table
+    assert table.rstrip().endswith(f"a standard of its own; by >= 92 {said}; provisional")
 
 
 def test_machine_formats_are_unrounded() -> None:

@@ -37,8 +37,22 @@ series_breaks as (
 points as (
 
     select
-        comparisons.*,
+        comparisons.indicator_id,
+        comparisons.org_code,
+        comparisons.org_level,
         {{ series_level() }} as series_level,
+        comparisons.source,
+        comparisons.period_type,
+        comparisons.period_start,
+        comparisons.period_end,
+        comparisons.is_preferred,
+        comparisons.value,
+        comparisons.unit,
+        comparisons.standard,
+        comparisons.comparator,
+        comparisons.is_met,
+        comparisons.is_provisional,
+        comparisons.caveat as value_caveat,
         {{ dataset_of_figure('comparisons.source', 'indicators.dataset') }} as dataset,
         indicators.direction,
         round(comparisons.value * 1000000)::bigint as millionths,
@@ -46,6 +60,15 @@ points as (
     from comparisons
     inner join indicators using (indicator_id)
     where comparisons.period_type in ('week', 'month', 'quarter') and comparisons.value is not null
+
+),
+
+identified as (
+
+    select
+        *,
+        dense_rank() over (order by {{ spc_series() }}) as series_number
+    from points
 
 ),
 
@@ -60,8 +83,8 @@ numbered as (
             when 'quarter' then date_diff('month', previous_start, period_start) // 3
             else date_diff('month', previous_start, period_start)
         end - 1 as periods_missing_before
-    from points
-    window series as (partition by {{ spc_series() }} order by period_start)
+    from identified
+    window series as (partition by series_number order by period_start)
 
 ),
 
@@ -103,11 +126,11 @@ baselines as (
     select
         *,
         1 + count(opening_reason) over (
-            partition by {{ spc_series() }}
+            partition by series_number
             order by point_number
             rows unbounded preceding
         ) - (first_value(opening_reason) over (
-            partition by {{ spc_series() }} order by point_number
+            partition by series_number order by point_number
         ) is not null)::integer as baseline_number
     from opened
 
@@ -120,7 +143,7 @@ ranges as (
         abs(millionths - lag(millionths) over baseline) as moving_range_millionths,
         sign(value - lag(value) over baseline)::integer as step
     from baselines
-    window baseline as (partition by {{ spc_series() }}, baseline_number order by point_number)
+    window baseline as (partition by series_number, baseline_number order by point_number)
 
 ),
 
@@ -131,8 +154,8 @@ running as (
         *,
         first_value(period_start) over baseline as baseline_start,
         first_value(opening_reason) over baseline as baseline_reason,
-        max(point_number) over (partition by {{ spc_series() }}, baseline_number) as last_of_baseline,
-        max(point_number) over (partition by {{ spc_series() }}) as last_of_series,
+        max(point_number) over (partition by series_number, baseline_number) as last_of_baseline,
+        max(point_number) over (partition by series_number) as last_of_series,
         count(*) over baseline as baseline_points,
         sum(millionths) over baseline as baseline_sum,
         coalesce(sum(moving_range_millionths) over baseline, 0) as ranges_sum,
@@ -146,17 +169,17 @@ running as (
         max(millionths) over seven as highest_of_seven
     from ranges
     window
-        baseline_points as (partition by {{ spc_series() }}, baseline_number order by point_number),
+        baseline_points as (partition by series_number, baseline_number order by point_number),
         baseline as (
-            partition by {{ spc_series() }}, baseline_number order by point_number rows unbounded preceding
+            partition by series_number, baseline_number order by point_number rows unbounded preceding
         ),
         six_steps as (
-            partition by {{ spc_series() }}, baseline_number
+            partition by series_number, baseline_number
             order by point_number
             rows between 5 preceding and current row
         ),
         seven as (
-            partition by {{ spc_series() }}, baseline_number
+            partition by series_number, baseline_number
             order by point_number
             rows between 6 preceding and current row
         )
@@ -226,7 +249,8 @@ select
     comparator,
     is_met,
     is_provisional,
-    caveat as value_caveat,
+    value_caveat,
+    series_number,
     millionths,
     point_number,
     last_of_series,

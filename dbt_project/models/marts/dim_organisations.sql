@@ -26,6 +26,16 @@ counts as (
         known_from
     from {{ ref('int_reported_values') }}
 
+    union all
+
+    select
+        org_code,
+        org_level,
+        org_name,
+        period_start,
+        known_from
+    from {{ ref('int_worked_out_values') }}
+
 ),
 
 listed as (

@@ -167,6 +167,12 @@ reported as (
 
 ),
 
+worked_out as (
+
+    select * from {{ ref('int_worked_out_values') }}
+
+),
+
 valued as (
 
     select
@@ -191,6 +197,26 @@ valued as (
         periods.extract_ids
     from periods
     inner join indicators using (indicator_id)
+
+    union all
+
+    select
+        indicator_id,
+        org_code,
+        org_level,
+        period_type,
+        period_start,
+        period_end,
+        'derived' as source,
+        numerator,
+        denominator,
+        value,
+        unit,
+        edition,
+        is_provisional,
+        caveat,
+        extract_ids
+    from worked_out
 
     union all
 

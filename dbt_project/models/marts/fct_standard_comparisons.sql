@@ -10,6 +10,12 @@ standards as (
 
 ),
 
+indicators as (
+
+    select * from {{ ref('indicators') }}
+
+),
+
 in_force as (
 
     {{ with_standard_in_force('indicator_values', 'standards', [
@@ -18,26 +24,53 @@ in_force as (
 
 ),
 
+-- Where the catalogue says at which levels a breach is judged, a figure of another one is shown and not judged.
+at_levels as (
+
+    select
+        in_force.* exclude (caveat),
+        case
+            when {{ is_judged_at('indicators.judged_at', 'in_force.org_level', 'in_force.org_code') }}
+                then in_force.standard
+        end as judged_standard,
+        nullif(concat_ws(
+            '; ',
+            case
+                when in_force.value is not null and in_force.standard is not null and judged_standard is null
+                    then 'not judged: a breach of it is judged at the level of the '
+                    || replace(replace(indicators.judged_at, ' ', ' or the '), 'ccg', 'CCG')
+            end,
+            in_force.caveat
+        ), '') as caveat
+    from in_force
+    left join indicators using (indicator_id)
+
+),
+
 judged as (
 
     select
         *,
-        {{ is_met('numerator', 'denominator', 'value', 'unit', 'standard', 'comparator') }} as is_met,
+        {{ is_met('numerator', 'denominator', 'value', 'unit', 'judged_standard', 'comparator') }} as is_met,
         case
-            when value is null or standard is null then null
+            when judged_standard is not null
+                then {{ is_met('numerator', 'denominator', 'value', 'unit', 'other_standard', 'other_comparator') }}
+        end as is_other_met,
+        case
+            when value is null or judged_standard is null then null
             when unit in ('count', 'days') then case when comparator not in ('>=', '>') then numerator end
             when unit <> 'percent' then null
             when comparator in ('>=', '>') then denominator - numerator
             else numerator
         end as breaches,
         case
-            when value is null or standard is null then null
+            when value is null or judged_standard is null then null
             when unit in ('count', 'days') then case when comparator not in ('>=', '>') then standard::double end
             when unit <> 'percent' then null
             when comparator in ('>=', '>') then floor(denominator::decimal(18, 3) * (100 - standard) / 100)
             else floor(denominator::decimal(18, 3) * standard / 100)
         end as allowed_breaches
-    from in_force
+    from at_levels
 
 ),
 
@@ -90,6 +123,10 @@ select
     standard,
     comparator,
     is_met,
+    other_standard_id,
+    other_standard,
+    other_comparator,
+    is_other_met,
     breaches,
     allowed_breaches,
     case when breaches is not null then greatest(breaches - allowed_breaches, 0) end as excess_breaches,

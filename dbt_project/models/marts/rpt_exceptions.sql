@@ -4,13 +4,17 @@ with comparisons as (
         *,
         {{ series_level() }} as series_level
     from {{ ref('fct_standard_comparisons') }}
-    where is_preferred and period_type <> 'ytd'
+    where is_preferred
 
 ),
 
+-- What is joined to both kinds of exception says which kind it is of.
 breaches as (
 
-    select * from {{ ref('fct_breaches') }}
+    select
+        *,
+        'out of standard' as exception
+    from {{ ref('fct_breaches') }}
 
 ),
 
@@ -72,15 +76,15 @@ standards_judged as (
         {{ standard_in_words('comparisons.standard', 'comparisons.comparator', 'comparisons.unit') }} as expected_shown,
         comparisons.is_met,
         comparisons.excess_breaches,
-        comparisons.periods_in_breach,
         abs(comparisons.value - comparisons.standard) as shortfall,
         comparisons.is_provisional,
         comparisons.caveat
     from comparisons
-    where comparisons.is_met is not null
+    where comparisons.is_met is not null and comparisons.period_type <> 'ytd'
 
 ),
 
+-- A plan that says no more than the standard does is judged as the standard.
 plans_judged as (
 
     select
@@ -101,15 +105,23 @@ plans_judged as (
         null::double as denominator,
         trajectory_comparisons.actual_value as value,
         trajectory_comparisons.planned_value as expected_value,
-        'a plan of '
-        || {{ shown('trajectory_comparisons.planned_value', 'trajectory_comparisons.unit') }} as expected_shown,
+        {{ shown('trajectory_comparisons.planned_value', 'trajectory_comparisons.unit') }}
+            as expected_shown,
         trajectory_comparisons.is_on_plan as is_met,
         null::double as excess_breaches,
-        null::bigint as periods_in_breach,
         abs(trajectory_comparisons.variance) as shortfall,
         trajectory_comparisons.is_provisional,
         trajectory_comparisons.caveat
     from trajectory_comparisons
+    anti join comparisons
+        on
+            trajectory_comparisons.indicator_id = comparisons.indicator_id
+            and trajectory_comparisons.org_code = comparisons.org_code
+            and trajectory_comparisons.series_level = comparisons.series_level
+            and trajectory_comparisons.period_type = comparisons.period_type
+            and trajectory_comparisons.period_start = comparisons.period_start
+            and trajectory_comparisons.period_end = comparisons.period_end
+            and trajectory_comparisons.planned_value = comparisons.standard::double
 
 ),
 
@@ -131,9 +143,16 @@ beside_the_last as (
         lag(numerator) over series as last_numerator,
         lag(denominator) over series as last_denominator,
         lag(is_met) over series as last_is_met,
-        lag(source) over series as last_source,
         lag(shortfall) over series as last_shortfall,
-        lag(unit) over series as last_unit
+        -- Only the period just before is the last one: what lies further back is not compared.
+        coalesce(
+            case period_type
+                when 'ytd' then last_start = period_start and last_end + 1 = date_trunc('month', period_end)
+                else last_end + 1 = period_start
+            end,
+            false
+        ) as has_last,
+        case when has_last then last_is_met end as was_met
     from judged
     window
         series as (
@@ -143,18 +162,34 @@ beside_the_last as (
 
 ),
 
--- Only the period just before is last month: what lies further back is not compared.
+in_runs as (
+
+    select
+        *,
+        sum((is_met or not has_last)::integer) over (
+            partition by exception, plan_id, plan_version, indicator_id, org_code, series_level, period_type
+            order by period_start, period_end
+            rows unbounded preceding
+        ) as run_number
+    from beside_the_last
+
+),
+
 followed as (
 
     select
         *,
-        coalesce(
-            last_end + 1 = period_start
-            or (period_type = 'ytd' and last_start = period_start and last_end < period_start + interval 11 month),
-            false
-        ) as has_last,
-        case when has_last then last_is_met end as was_met
-    from beside_the_last
+        case when is_met then 0 else count(*) filter (where not is_met) over run end as periods_in_breach,
+        -- Where no period that is met stands before the run, it may have begun earlier.
+        bool_or(is_met) over run as is_beginning_known
+    from in_runs
+    window
+        run as (
+            partition by
+                exception, plan_id, plan_version, indicator_id, org_code, series_level, period_type, run_number
+            order by period_start, period_end
+            rows unbounded preceding
+        )
 
 ),
 
@@ -227,7 +262,7 @@ described as (
         on exceptions.org_code = organisations.org_code and exceptions.org_level = organisations.org_level
     left join breaches
         on
-            exceptions.exception = 'out of standard'
+            exceptions.exception = breaches.exception
             and exceptions.indicator_id = breaches.indicator_id
             and exceptions.org_code = breaches.org_code
             and exceptions.org_level = breaches.org_level
@@ -284,11 +319,16 @@ select
     shortfall_shown,
     excess_breaches,
     periods_in_breach,
-    case when is_met then null else severity end as severity,
+    is_beginning_known,
+    severity,
     row_number() over (
         partition by period_type, period_end
-        order by is_met, severity_order, shortfall desc, periods_in_breach desc, org_code, org_level, indicator_id,
-            exception desc, plan_id, plan_version, period_start
+        order by
+            is_met, severity_order,
+            -- Of percentages the points, of all else the share of the standard, or the count where that is 0.
+            case when unit = 'percent' or expected_value = 0 then shortfall else 100 * shortfall / abs(expected_value) end
+            desc,
+            periods_in_breach desc, org_code, org_level, indicator_id, exception desc, plan_id, plan_version, period_start
     ) as worst_first,
     change,
     case when has_last then last_value end as last_value,
@@ -300,43 +340,47 @@ select
     assurance_icon,
     is_provisional,
     caveat,
-    coalesce(org_name, org_code) || ': ' || indicator_name || ' was ' || value_shown
+    coalesce(org_name, org_code)
+    || case
+        when exception = 'off plan' and is_met then ' was on plan again for '
+        when exception = 'off plan' then ' was off plan for '
+        when is_met then ' met the standard of ' || expected_shown || ' again for '
+        else ' did not meet the standard of ' || expected_shown || ' for '
+    end
+    || indicator_name
+    || case period_type when 'ytd' then ' from ' else ' in ' end || period || ': ' || value_shown
     || case
         when denominator is not null
             then ' (' || {{ shown('numerator', "'count'") }} || ' of ' || {{ shown('denominator', "'count'") }} || ')'
         else ''
     end
-    || case period_type when 'financial_year' then ' for ' when 'ytd' then ' from ' else ' in ' end || period
-    || ', against '
-    || case exception when 'off plan' then expected_shown else 'a standard of ' || expected_shown end
+    || case when exception = 'off plan' then ' against a plan of ' || expected_shown else '' end
     || case
-        when is_met and exception = 'off plan' then ': on plan again'
-        when is_met then ': the standard is met again'
-        else ', ' || shortfall_shown || ' off'
+        when is_met then ', after ' || last_value_shown || ' in ' || last_period
+        else ', ' || shortfall_shown || case when value > expected_value then ' above' else ' below' end || ' it'
         || case
-            when excess_breaches > 0
-                then ' and ' || {{ shown('excess_breaches', "'count'") }} || ' more than the standard allows'
+            when excess_breaches > 0 and excess_breaches <> shortfall
+                then ' and ' || {{ shown('excess_breaches', "'count'") }} || ' more than it allows'
             else ''
         end
         || case
             when periods_in_breach > 1
-                then '; the ' || periods_in_breach || case
-                    when periods_in_breach % 100 between 11 and 13 then 'th'
-                    when periods_in_breach % 10 = 1 then 'st'
-                    when periods_in_breach % 10 = 2 then 'nd'
-                    when periods_in_breach % 10 = 3 then 'rd'
-                    else 'th'
-                end || ' ' || period_type || ' in a row'
+                then '; ' || case exception when 'off plan' then 'off plan' else 'out of standard' end || ' for '
+                || periods_in_breach || case period_type
+                    when 'week' then ' weeks'
+                    when 'quarter' then ' quarters'
+                    when 'financial_year' then ' years'
+                    else ' months'
+                end || ' in a row' || case when is_beginning_known then '' else ', as far back as is held' end
             else ''
         end
-    end
-    || case change
-        when 'new' then '; new, it was ' || last_value_shown || ' in ' || last_period
-        when 'worse' then '; further off than in ' || last_period || ' (' || last_value_shown || ')'
-        when 'better' then '; nearer than in ' || last_period || ' (' || last_value_shown || ')'
-        when 'unchanged' then '; as in ' || last_period
-        when 'ended' then ', after ' || last_value_shown || ' in ' || last_period
-        else ''
+        || case change
+            when 'new' then '; new, after ' || last_value_shown || ' in ' || last_period
+            when 'worse' then '; worse than in ' || last_period || ' (' || last_value_shown || ')'
+            when 'better' then '; better than in ' || last_period || ' (' || last_value_shown || ')'
+            when 'unchanged' then '; as in ' || last_period
+            else ''
+        end
     end
     || case
         when restated_at is not null
