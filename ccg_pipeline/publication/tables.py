@@ -206,7 +206,9 @@ def _rows(
     """
     names = {column.name for column in columns}
     conditions = []
-    if "board_code" in names:
+    if "commissioner_code" in names:
+        conditions.append("commissioner_code = $org_code")
+    elif "board_code" in names:
         conditions.append("board_code = $org_code")
     elif "org_code" in names:
         conditions.append("(org_code IS NULL OR list_contains($org_codes, org_code))")
