@@ -114,7 +114,9 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
         overviews=_overviews(scope, rows("rpt_set_overview")),
         overview_months=_months(scope.period, _OVERVIEW_MONTHS),
         providers=_grouped(rows("rpt_provider_summary"), "org_name"),
-        trajectories=rows("rpt_trajectories"),
+        system=_side_by_side(rows("rpt_stp_overview")),
+        local_standards=rows("rpt_local_standards"),
+        trajectories=sorted(rows("rpt_trajectories"), key=_own_plans_first(scope)),
         queries=rows("rpt_data_queries"),
         restatements=_restatements(con, scope, rows("rpt_restatements")),
         rests_on=_rests_on(con, scope),
@@ -362,6 +364,32 @@ def _overviews(scope: Scope, rows: Iterable[Row]) -> list[dict[str, Any]]:
     for (set_name, org_name), of_both in _grouped(shown_here, "set_name", "org_name").items():
         overviews.append({"set_name": set_name, "org_name": org_name, "rows": of_both})
     return overviews
+
+
+def _side_by_side(rows: Iterable[Row]) -> dict[str, Any]:
+    """A system and its members beside each other, one line an indicator."""
+    listed = sorted(
+        rows, key=lambda row: (row["sort_order"], row["indicator_id"], not row["is_system"], row["org_code"])
+    )
+    names = {row["org_code"]: row["org_name"] for row in sorted(listed, key=lambda row: not row["is_system"])}
+    lines = [
+        {"first": of_one[0], "by_org": {row["org_code"]: row for row in of_one}}
+        for of_one in _grouped(listed, "indicator_id").values()
+    ]
+    return {"names": names, "lines": lines}
+
+
+def _own_plans_first(scope: Scope) -> Any:
+    """The order of plans in the page: those with a document before targets stated in returns, the organisation's own
+    before those of others."""
+    return lambda row: (
+        row["plan_id"] == "RETURNED",
+        row["org_code"] != scope.org_code,
+        row["org_code"],
+        row["indicator_name"],
+        row["period_type"],
+        row["period_end"],
+    )
 
 
 def _grouped(rows: Iterable[Row], *columns: str) -> dict[Any, list[Row]]:
