@@ -11,7 +11,6 @@ from math import sqrt
 from pathlib import Path
 from statistics import NormalDist
 
-import duckdb
 import pytest
 from board_paper import HEADINGS, write_returns
 from conftest import build_marts, land, opened
@@ -157,25 +156,6 @@ def test_activity_grows_as_planned_and_as_it_happened(attendances: Settings) -> 
         ("2017/18", "no figures yet", 189300, "+1.1 %", *none),
         ("2018/19", "no figures yet", 191419, "+1.1 %", *none),
     ]
-
-
-def test_versions_without_an_order_stop_the_build_in_words(attendances: Settings) -> None:
-    test = (attendances.dbt_project / "tests" / "generic" / "says_which_version_is_later.sql").read_text("utf-8")
-    query = test.split("(model) %}")[1].split("{% endtest %}")[0].replace("{{ model }}", "plans")
-    with duckdb.connect() as con:
-        con.execute(
-            "CREATE TABLE plans AS SELECT 'P' AS plan_id, 'A' AS indicator_id, '06K' AS org_code, "
-            "date '2014-04-01' AS period_start, unnest(['final', 'draft']) AS plan_version, "
-            "unnest([date '2014-03-01', NULL]) AS agreed_on, true AS is_current_version"
-        )
-        assert con.execute(query).fetchall() == []
-        con.execute("UPDATE plans SET is_current_version = NULL")
-        with pytest.raises(duckdb.Error) as error:
-            con.execute(query)
-    assert (
-        "plan P, A of 06K, period from 2014-04-01: nothing says which version is the later: draft (no date), final "
-        "(agreed on 2014-03-01). Give each its own day in agreed_on of seeds/plan_versions.csv"
-    ) in str(error.value)
 
 
 def test_every_target_of_the_board_paper_is_compared_as_printed(shared: Path, tmp_path: Path) -> None:
