@@ -128,7 +128,7 @@ def test_the_committee_reads_the_plan_in_words_and_ccg_explain_tells_it(
     assert (plan["planned_value"], plan["actual_value"], plan["variance"], plan["is_on_plan"]) == (
         *(46482, 45955, -527, True),
     )
-    text = " ".join(" ".join(_trajectory_as_text(plan)).split())
+    text = " ".join(" ".join(" ".join(line) for line in _trajectory_as_text(plan)).split())
     assert (
         "plan E.C.7-8 activity trajectory, April to June 2014: planned 46,482 (a twelfth of the year for each month), "
         "actual 45,955, -527 (-1.1 %): on plan plan of the year 185,928; 15,318.3 a month so far; 15,552.6 a month "
