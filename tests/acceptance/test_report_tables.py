@@ -99,14 +99,8 @@ def test_returns_of_the_paper_give_all_of_its_page_at_a_glance(shared: Path, tmp
     assert glance(settings.warehouse) == GLANCE
 
     with open(tables / "glance.csv", encoding="utf-8", newline="") as file:
-        printed = sorted(
-            (ORGANISATIONS[row["org"]], row["period"], one_decimal(row["value"])) for row in csv.DictReader(file)
-        )
-    listed = [
-        (row[1], month, one_decimal(value))
-        for row in GLANCE
-        for month, value in zip(("2019-04", "2019-05"), row[2:4], strict=True)
-    ]
+        printed = sorted((ORGANISATIONS[row["org"]], row["period"], one_decimal(row["value"])) for row in csv.DictReader(file))
+    listed = [(row[1], month, one_decimal(value)) for row in GLANCE for month, value in zip(("2019-04", "2019-05"), row[2:4], strict=True)]
     assert sorted(listed) == printed
 
 
