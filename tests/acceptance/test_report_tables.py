@@ -11,6 +11,7 @@ import pytest
 from board_paper import ORGANISATIONS, write_returns
 from conftest import build_marts, land, opened
 
+from ccg_pipeline.publication.indicators import shown
 from ccg_pipeline.settings import Settings
 
 # As the paper prints them: line, April and May 2019 (per cent, or patients), target, verdict of April and of May.
@@ -84,6 +85,17 @@ def test_a_page_shows_the_main_providers_of_its_own_ccg(sample_home: Path) -> No
             ],
         ),
     ]
+
+
+def test_figures_are_printed_as_the_command_prints_them(sample_home: Path) -> None:
+    with opened(Settings(sample_home, sample_home).published) as con:
+        rows = con.execute(
+            "SELECT value, numerator, denominator, unit, value_shown FROM marts.rpt_provider_summary "
+            "WHERE unit IN ('percent', 'count', 'ratio') UNION ALL SELECT value, numerator, denominator, 'percent', "
+            "value_shown FROM marts.rpt_at_a_glance WHERE unit = 'percent'"
+        ).fetchall()
+    assert len(rows) > 1000
+    assert [row for row in rows if shown(*row[:4]) != row[4]] == []
 
 
 def test_returns_of_the_paper_give_all_of_its_page_at_a_glance(shared: Path, tmp_path: Path) -> None:
