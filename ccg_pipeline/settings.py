@@ -59,6 +59,11 @@ class Settings:
             return self.home / "published" / "as-known-at" / self._moment / "ccg.duckdb"
         return self.home / "published" / "ccg.duckdb"
 
+    def pack_folder(self, org_code: str, month: str, is_public: bool = False) -> Path:
+        """Where the pack of an organisation and month is, beside the publication that it is made from."""
+        folder = self.published.parent / month / org_code
+        return folder / "public" if is_public else folder
+
     @property
     def quarantine(self) -> Path:
         return self.home / "quarantine"

@@ -38,7 +38,7 @@ breaches as (
 trajectories as (
 
     select * from {{ ref('fct_trajectory_comparisons') }}
-    where is_on_plan is not null
+    where is_on_plan is not null and is_current_version
 
 ),
 

@@ -24,7 +24,7 @@ trajectory_comparisons as (
         *,
         {{ series_level() }} as series_level
     from {{ ref('fct_trajectory_comparisons') }}
-    where kind in ('plan', 'ceiling') and is_on_plan is not null and breakdown is null
+    where kind in ('plan', 'ceiling') and is_on_plan is not null and breakdown is null and is_current_version
 
 ),
 
