@@ -45,7 +45,7 @@ def test_every_set_of_the_catalogue_has_a_name(catalogue: list[dict[str, str]]) 
 
 
 def test_standards_that_the_papers_agree_for_one_trust_stand_beside_the_national_ones() -> None:
-    """WHHT: 90 % of pathways within 18 weeks in 2019/20. HCT: 5 % of bed days lost to delays; another paper has 3.5 %."""
+    """WHHT: 90 % of pathways within 18 weeks in 2019/20. HCT: 5 % of bed days lost to delays; another has 3.5 %."""
     own = {
         (row["indicator_id"], row["scope"]): (row["standard"], row["valid_from"], row["valid_to"])
         for row in rows_of("standards")
