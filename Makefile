@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: nightly test ui check bench clean format suites
+.PHONY: nightly test ui check bench backtest clean format suites
 
 nightly: $(READY)
 	$(BIN)/ccg nightly
@@ -24,6 +24,10 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/bench.py
+
+# How well the forecasts of years would have done, beside a naive one and candidates of statsmodels (five minutes).
+backtest: $(READY)
+	$(BIN)/python tests/backtest.py
 
 # The standards suites, written anew from the catalogue.
 suites: $(READY)

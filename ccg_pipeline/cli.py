@@ -109,6 +109,19 @@ def _parser() -> argparse.ArgumentParser:
     queries.add_argument("--format", default="text", choices=("text", "csv", "json"))
     queries.set_defaults(command=_queries)
 
+    pack = commands.add_parser(
+        "pack", help="the committee's pack: page, workbook and tables of an organisation and month"
+    )
+    pack.add_argument("--org", required=True, metavar="CODE", help="organisation, such as 06N")
+    pack.add_argument("--period", required=True, type=_month, metavar="YYYY-MM", help="month, such as 2019-05")
+    pack.add_argument("--out", type=Path, metavar="DIR", help="folder (else published/<period>/<org> of home)")
+    pack.add_argument("--public", action="store_true", help="for publication: hide small numbers and what tells them")
+    pack.add_argument(
+        "--hide-below", type=int, default=5, metavar="N", help="with --public: counts from 1 to N - 1 are hidden (5)"
+    )
+    pack.add_argument("--as-known-at", type=_moment, metavar="DATE", help="as it could be said on that day")
+    pack.set_defaults(command=_pack)
+
     template = commands.add_parser("template", help="write the template of local returns, to fill in and drop")
     template.add_argument(
         "--out", type=Path, default=Path("local_returns.xlsx"), metavar="FILE", help="xlsx or csv (local_returns.xlsx)"
@@ -123,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
 
-    for command in (nightly, status, indicators, explain, queries, ui):
+    for command in (nightly, status, indicators, explain, queries, pack, ui):
         command.add_argument("--home", metavar="DIR", help="home folder (else $CCG_HOME, else ./var)")
     return parser
 
@@ -332,6 +345,31 @@ def _queries(options: argparse.Namespace) -> int:
         print("no questions stand for that selection", file=sys.stderr)
     if rows or options.format != "text":
         print(queries.render(rows, options.format), end="")
+    return 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    from ccg_pipeline.publication import indicators, pack, tables
+
+    settings = _publication(options)
+    if settings is None:
+        return 1
+    with _published(settings) as con:
+        try:
+            scope = tables.find_scope(
+                con, options.org, options.period, settings.as_known_at, options.public, options.hide_below
+            )
+        except (indicators.UnknownNameError, tables.NoPackError) as error:
+            return _usage(str(error))
+        built = pack.build(con, scope)
+    folder = options.out or settings.pack_folder(scope.org_code, scope.month, scope.is_public)
+    try:
+        written = pack.write(built, folder)
+    except OSError as error:
+        raise UnusableError(f"{folder} cannot be written: {error}") from None
+    print(f"Written: {written[0]}")
+    for path in written[1:]:
+        print(f"  {path.relative_to(folder)}")
     return 0
 
 

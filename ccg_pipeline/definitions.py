@@ -16,12 +16,13 @@ from ccg_pipeline.settings import Settings
 
 def build_defs(settings: Settings) -> dg.Definitions:
     """The definitions for one installation; pure but for dbt's manifest, parsed under home where it is stale."""
+    models = dbt.build_assets(settings)
     return dg.Definitions(
         assets=[
             *extracts.build_assets(),
-            dbt.build_assets(settings),
+            models,
             build_standards_asset(settings),
-            publication.publication,
+            publication.build_asset(models),
         ],
         asset_checks=build_quality_checks(settings),
         jobs=[nightly_job, rebuild_job],

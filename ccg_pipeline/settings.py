@@ -59,6 +59,11 @@ class Settings:
             return self.home / "published" / "as-known-at" / self._moment / "ccg.duckdb"
         return self.home / "published" / "ccg.duckdb"
 
+    def pack_folder(self, org_code: str, month: str, is_public: bool = False) -> Path:
+        """Where the pack of an organisation and month is, beside the publication that it is made from."""
+        folder = self.published.parent / month / org_code
+        return folder / "public" if is_public else folder
+
     @property
     def quarantine(self) -> Path:
         return self.home / "quarantine"
@@ -86,6 +91,10 @@ class Settings:
     @property
     def dbt_target(self) -> Path:
         return self.home / "dbt" / ("target-as-known-at" if self.as_known_at else "target")
+
+    @property
+    def column_lineage(self) -> Path:
+        return self.home / "dbt" / "column-lineage.json"
 
     @property
     def dbt_arguments(self) -> list[str]:
@@ -121,6 +130,4 @@ class Settings:
             CCG_RAW=str(self.raw),
             CCG_HOME=str(self.home),
             DAGSTER_HOME=str(self.dagster_home),
-            # Drawn for the history of the assets, in which a rebuild leaves no trace.
-            CCG_COLUMN_LINEAGE="" if self.as_known_at else "1",
         )

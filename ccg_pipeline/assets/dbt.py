@@ -1,14 +1,16 @@
 """Layers ``catalogue``, ``staging``, ``intermediate`` and ``marts``: every dbt seed and model, tests as checks."""
 
+import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
+from ccg_pipeline import nights
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Dbt, Installation, log
 from ccg_pipeline.settings import Settings
@@ -66,9 +68,71 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
         log.info("building catalogue, indicators and comparisons (dbt)")
         # Unit tests prove the models, not the night's data: `make test` runs them.
         command = ["build", "--exclude-resource-type", "unit_test", *installation.settings.dbt_arguments]
-        yield from dbt.cli(command, context=context).stream()
+        if installation.settings.as_known_at:
+            # A rebuild leaves no trace in the history of the assets, so nothing is drawn for it.
+            yield from dbt.cli(command, context=context).stream()
+        else:
+            lineage = ColumnLineage(installation.settings)
+            os.environ["CCG_LOG_COLUMNS"] = "own" if lineage.is_known else "with parents"
+            yield from lineage.added(dbt.cli(command, context=context).stream())
+            if not context.is_subset:
+                lineage.keep()
 
     return dbt_models
+
+
+class ColumnLineage:
+    """Which columns each column of a model is made from, drawn once for a state of the project.
+
+    Parsing every model's SQL for it takes longer than building the models, and it changes only with the project, so
+    that it is kept in ``dbt/column-lineage.json`` under the project's fingerprint.
+    """
+
+    _KEY = "dagster/column_lineage"
+
+    def __init__(self, settings: Settings) -> None:
+        self._kept = settings.column_lineage
+        self._project = nights.project_fingerprint()
+        self._by_output: dict[str, dict[str, list[tuple[list[str], str]]]] = {}
+        try:
+            kept = json.loads(self._kept.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            kept = {}
+        self.is_known = kept.get("project") == self._project
+        if self.is_known:
+            self._by_output = kept["lineage"]
+
+    def added(self, events: Iterable[Any]) -> Iterator[Any]:
+        """dbt's events, the outputs of models with their column lineage: the one kept, or the one they come with."""
+        for event in events:
+            if not isinstance(event, dg.Output):
+                yield event
+            elif not self.is_known:
+                drawn = event.metadata.get(self._KEY)
+                if isinstance(drawn, dg.TableColumnLineageMetadataValue):
+                    self._by_output[event.output_name] = {
+                        column: [(list(dep.asset_key.path), dep.column_name) for dep in deps]
+                        for column, deps in drawn.value.deps_by_column.items()
+                    }
+                yield event
+            elif event.output_name in self._by_output:
+                yield event.with_metadata({**event.metadata, self._KEY: self._restored(event.output_name)})
+            else:
+                yield event
+
+    def keep(self) -> None:
+        """For the runs to come, after one that built every model."""
+        if not self.is_known:
+            content = json.dumps({"project": self._project, "lineage": self._by_output})
+            self._kept.write_text(content, encoding="utf-8")
+
+    def _restored(self, output_name: str) -> dg.TableColumnLineage:
+        return dg.TableColumnLineage(
+            {
+                column: [dg.TableColumnDep(asset_key=dg.AssetKey(path), column_name=name) for path, name in deps]
+                for column, deps in self._by_output[output_name].items()
+            }
+        )
 
 
 def build_resource(settings: Settings) -> Dbt:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -26,10 +26,16 @@ _FOREVER = 9999
 _PLACE = ("extract_id", "source_sheet", "source_row")
 
 Facts = dict[str, Any]
+# A line of text as it is, or a label with its text, to be wrapped.
+Line = str | tuple[str, str]
 
 
 class NoValueError(Exception):
     """There is no such value; the text says which periods or levels have one."""
+
+
+KEY = ("indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end", "source")
+Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,44 @@ def explain(con: duckdb.DuckDBPyConnection, asked: Asked) -> Facts:
     )
     if not values:
         raise NoValueError(_why_none(con, named, asked))
-    return {"indicator": indicator, "values": [_value(con, indicator, value) for value in values]}
+    return {
+        "indicator": indicator,
+        "values": [_value(con, indicator, value, _trace(con, indicator, value)) for value in values],
+    }
+
+
+def explain_all(con: duckdb.DuckDBPyConnection, keys: Iterable[Key]) -> dict[Key, Facts]:
+    """What `explain` tells of many values at once, by key: one value each, with the places of its rows but not the rows
+    themselves. Keys of which there is no value are left out."""
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE asked_keys (
+            indicator_id VARCHAR, org_code VARCHAR, org_level VARCHAR, period_type VARCHAR, period_start DATE,
+            period_end DATE, source VARCHAR
+        )
+        """
+    )
+    asked = sorted(set(keys))
+    if asked:
+        con.executemany("INSERT INTO asked_keys VALUES (?, ?, ?, ?, ?, ?, ?)", [list(key) for key in asked])
+    values = _rows(
+        con,
+        """
+        SELECT c.*, v.edition
+        FROM marts.fct_standard_comparisons c
+        JOIN marts.fct_indicator_values v
+            USING (indicator_id, org_code, org_level, period_type, period_start, period_end, source)
+        JOIN asked_keys USING (indicator_id, org_code, org_level, period_type, period_start, period_end, source)
+        ORDER BY ALL
+        """,
+    )
+    indicators = {row["indicator_id"]: row for row in _rows(con, "SELECT * FROM marts.dim_indicators")}
+    traced = _trace_all(con, indicators, values)
+    return {
+        key: _value(con, indicators[value["indicator_id"]], value, traced.get(key))
+        for value in values
+        for key in [tuple(value[column] for column in KEY)]
+    }
 
 
 def _why_none(con: duckdb.DuckDBPyConnection, named: Selection, asked: Asked) -> str:
@@ -103,12 +146,12 @@ def _why_none(con: duckdb.DuckDBPyConnection, named: Selection, asked: Asked) ->
     return f"{what} to {asked.period:%Y-%m}; the nearest are to {nearest}"
 
 
-def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts) -> Facts:
-    """One value with all that stands behind it."""
+def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts, traced: Facts | None) -> Facts:
+    """One value with all that stands behind it, and the rows traced to it."""
     standards = _standards(con, value)
     worked_out = _worked_out(con, value)
     # The rows of the dataset with its keys, if any, are of a reported value beside it.
-    traced = _trace(con, indicator, value) if worked_out is None else None
+    traced = traced if worked_out is None else None
     parts = _parts(con, indicator, value) if traced is None or not traced["count"] else None
     return {
         **{key: value[key] for key in value if key not in ("extract_ids", "standard_id", "standard", "comparator")},
@@ -121,6 +164,7 @@ def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts) -> Fa
         "verdict": verdict(value),
         "arithmetic": _arithmetic(value),
         "beside": _beside(con, value),
+        "trajectories": _trajectories(con, value),
         "history": _history(con, value),
         "restatements": _of_value(con, "fct_restatements", value, "AND source = $source", "restated_at"),
         "corrections": _of_value(con, "fct_corrections", value, "AND $source = 'derived'", "corrected_count"),
@@ -200,6 +244,32 @@ def _beside(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
         ORDER BY v.indicator_id, v.source
         """,
         **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end", "source"),
+    )
+
+
+def _trajectories(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
+    """The plans of the period, and of the year up to its end: planned, actual, variance, forecast; current versions."""
+    return _rows(
+        con,
+        """
+        SELECT * EXCLUDE (
+            indicator_id, indicator_name, indicator_group, indicator_set, org_code, org_name, org_level, is_latest,
+            extract_ids
+        )
+        FROM marts.rpt_trajectories
+        WHERE indicator_id = $indicator_id AND org_code = $org_code AND period_end = $period_end
+            AND (
+                org_level = $org_level
+                OR org_level IN ('ccg', 'sub_icb') AND $org_level IN ('ccg', 'sub_icb')
+                OR org_level IN ('stp', 'icb') AND $org_level IN ('stp', 'icb')
+            )
+            AND (
+                period_type = $period_type AND period_start = $period_start
+                OR period_type = 'ytd' AND $period_type IN ('month', 'quarter')
+            )
+        ORDER BY period_type = 'ytd', plan_id, plan, breakdown
+        """,
+        **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end"),
     )
 
 
@@ -345,6 +415,63 @@ def _trace(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts) -> Fa
     }
 
 
+def _trace_all(
+    con: duckdb.DuckDBPyConnection, indicators: Mapping[str, Facts], values: Sequence[Facts]
+) -> dict[Key, Facts]:
+    """What `_trace` tells of each of many values, without the rows themselves: one look at each dataset."""
+    traced: dict[Key, Facts] = {}
+    by_view: dict[str, list[Facts]] = {}
+    for value in values:
+        is_reported = value["source"] == "reported"
+        dataset = "local_returns" if is_reported else indicators[value["indicator_id"]]["dataset"]
+        by_view.setdefault(f"int_{dataset}__indicator_rows", []).append(value)
+    for view, of_view in sorted(by_view.items()):
+        columns = [name for name, *_ in _rows_of(con, _COLUMNS, schema="intermediate", name=view)]
+        if not columns:
+            continue
+        same = [name for name in KEY if name in columns and name != "source"]
+        found = _rows(
+            con,
+            f"""
+            SELECT {", ".join(same)}, dataset, extract_id AS sha256, source_sheet,
+                list(source_row ORDER BY source_row) AS source_rows, count(*) AS count,
+                sum(numerator) AS numerator, sum(denominator) AS denominator
+            FROM intermediate.{view}
+            WHERE known_to = timestamp '9999-12-31'
+                AND list_contains($indicator_ids, indicator_id) AND list_contains($org_codes, org_code)
+                AND list_contains($starts, period_start)
+            GROUP BY ALL ORDER BY dataset DESC, sha256, source_sheet
+            """,
+            indicator_ids=sorted({value["indicator_id"] for value in of_view}),
+            org_codes=sorted({value["org_code"] for value in of_view}),
+            starts=sorted({value["period_start"] for value in of_view}),
+        )
+        for value in of_view:
+            rows = [row for row in found if all(row[name] == value[name] for name in same)]
+            sums = {
+                part: sum(row[part] for row in rows if row[part] is not None)
+                if any(row[part] is not None for row in rows)
+                else None
+                for part in ("numerator", "denominator")
+            }
+            traced[tuple(value[column] for column in KEY)] = {
+                "count": sum(row["count"] for row in rows),
+                **sums,
+                "adds_up": None
+                if value["source"] == "reported"
+                else all(sums[part] == value[part] for part in ("numerator", "denominator")),
+                "places": [
+                    {
+                        **_pick(row, "dataset", "sha256", "source_sheet"),
+                        "source_rows": _ranges(row["source_rows"]),
+                    }
+                    for row in rows
+                ],
+                "listed": [],
+            }
+    return traced
+
+
 _COLUMNS = """
     SELECT column_name FROM information_schema.columns WHERE table_schema = $schema AND table_name = $name
     ORDER BY ordinal_position
@@ -450,7 +577,7 @@ def render(facts: Facts, form: str) -> str:
     if form == "json":
         return json.dumps(facts, indent=2, default=str, ensure_ascii=False) + "\n"
     indicator = facts["indicator"]
-    lines = [f"{indicator['indicator_id']}: {indicator['indicator_name']}"]
+    lines: list[Line] = [f"{indicator['indicator_id']}: {indicator['indicator_name']}"]
     better = {"higher": "higher is better", "lower": "lower is better"}.get(indicator["direction"], "no direction")
     for label, text in (
         ("numerator", indicator["numerator_description"]),
@@ -462,12 +589,29 @@ def render(facts: Facts, form: str) -> str:
         lines += _labelled(label, text)
     for value in facts["values"]:
         lines += ["", *_value_as_text(value)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(_as_text(lines)) + "\n"
 
 
-def _value_as_text(value: Facts) -> list[str]:
+def in_words(value: Facts) -> list[tuple[str, str]]:
+    """What is told of a value, as labels and texts; without a label, more of the one before."""
+    told = _value_as_text(value)[1:]
+    return [("", line.strip()) if isinstance(line, str) else line for line in told]
+
+
+def _as_text(lines: Iterable[Line]) -> Iterator[str]:
+    for line in lines:
+        if isinstance(line, str):
+            yield line
+        else:
+            label, text = line
+            yield from textwrap.wrap(
+                text, _WIDTH, initial_indent=f"  {label:<13} ", subsequent_indent=" " * 16, break_on_hyphens=False
+            )
+
+
+def _value_as_text(value: Facts) -> list[Line]:
     organisation = value["organisation"] or {}
-    lines = [
+    lines: list[Line] = [
         f"{value['org_code']} {organisation.get('org_name') or ''} ({value['org_level']}), {value['period']}, "
         f"{value['source']}{'' if value['is_preferred'] else ' (not the preferred source)'}"
     ]
@@ -485,6 +629,8 @@ def _value_as_text(value: Facts) -> list[str]:
     lines += _labelled("national one", _other_in_words(value))
     if value["periods_in_breach"]:
         lines += _labelled("in breach", f"{value['periods_in_breach']} running, by {value['period_type']}")
+    for row in value["trajectories"]:
+        lines += _trajectory_as_text(row)
     for row in value["history"]:
         until = f"until {_moment(row['known_to'])}" if row["known_to"] else "and still"
         said = f"{row['shown']}{_fraction(row)}, edition {row['edition']}, {', '.join(row['files'])}"
@@ -510,7 +656,33 @@ def _value_as_text(value: Facts) -> list[str]:
     return lines + _proof_as_text(value)
 
 
-def _proof_as_text(value: Facts) -> list[str]:
+def _trajectory_as_text(row: Facts) -> list[Line]:
+    """A plan beside what happened, and where it lands: each in its own line."""
+    which = f", {row['breakdown']}" if row["breakdown"] else ""
+    planned = f"planned {row['planned_label'] or 'nothing to date'} ({row['profile_label']})"
+    actual = f"actual {row['actual_label'] or 'none'}"
+    variance = f", {row['variance_label']} ({row['variance_pct_label']})" if row["variance_pct_label"] else ""
+    lines = _labelled(
+        "plan", f"{row['plan']}{which}, {row['period_label']}: {planned}, {actual}{variance}: {row['verdict']}"
+    )
+    if row["planned_for_year_label"]:
+        needed = f"{row['run_rate_needed_label']} a month needed" if row["run_rate_needed_label"] else None
+        so_far = f"{row['run_rate_to_date_label']} a month so far" if row["run_rate_to_date_label"] else None
+        lines += _labelled(
+            "", "; ".join(filter(None, (f"plan of the year {row['planned_for_year_label']}", so_far, needed)))
+        )
+    if row["forecast_label"] and row["months_left"]:
+        interval = (
+            f" (80 %: {row['forecast_80_label']}; 95 %: {row['forecast_95_label']})" if row["forecast_80_label"] else ""
+        )
+        chance = f"; chance of meeting plan {row['chance_label']}" if row["chance_label"] else ""
+        lines += _labelled("forecast", f"{row['forecast_label']} for the year{interval}{chance}")
+    for caveat in (row["caveat"] or "").split("; "):
+        lines += _labelled("", caveat)
+    return lines + _labelled("", f"version {row['plan_version']}, {row['plan_source']}")
+
+
+def _proof_as_text(value: Facts) -> list[Line]:
     rows, parts = value["rows"], value["parts"]
     lines = _labelled("worked out", value["worked_out"])
     if rows and rows["count"]:
@@ -522,7 +694,7 @@ def _proof_as_text(value: Facts) -> list[str]:
             )
         lines += _labelled("they add to", _sum_in_words(value, rows))
         lines += _listed_as_text(rows["listed"])
-        if rows["count"] > len(rows["listed"]):
+        if 0 < len(rows["listed"]) < rows["count"]:
             rest = rows["count"] - len(rows["listed"])
             lines += _labelled("", f"and {rest:,} more rows; these are the {len(rows['listed'])} that add most")
     if parts:
@@ -639,12 +811,8 @@ def _fraction(value: Facts) -> str:
     return f" ({_number(value['numerator'])} of {_number(value['denominator'])})"
 
 
-def _labelled(label: str, text: str | None) -> list[str]:
-    if not text:
-        return []
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=f"  {label:<13} ", subsequent_indent=" " * 16, break_on_hyphens=False
-    )
+def _labelled(label: str, text: str | None) -> list[Line]:
+    return [(label, text)] if text else []
 
 
 def _period(value: Facts) -> str:

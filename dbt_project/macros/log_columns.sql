@@ -1,19 +1,24 @@
 {#-
-    Logs the columns of the model just built and of its parents, as the one line of JSON from which Dagster draws
-    column lineage (dagster_dbt reads it from dbt's log). Set CCG_COLUMN_LINEAGE to have it: the drawing takes seconds,
-    and is left out for models with meta `has_column_lineage: false`.
+    Logs the columns of the model just built, and of its parents, as the one line of JSON from which Dagster draws column
+    schema and column lineage (dagster_dbt reads it from dbt's log). CCG_LOG_COLUMNS is `own`, or `with parents` for the
+    lineage, whose drawing takes longer than the build; it is left out for models with meta `has_column_lineage: false`.
 -#}
 {% macro log_columns() -%}
-    {%- if execute and env_var('CCG_COLUMN_LINEAGE', '') and model.config.meta.get('has_column_lineage', true) -%}
-        {%- set parents = {} -%}
-        {%- for unique_id in model.depends_on.nodes -%}
-            {%- set parent = graph.nodes.get(unique_id) or graph.sources.get(unique_id) -%}
-            {%- set relation = api.Relation.create(
-                database=parent.database, schema=parent.schema, identifier=parent.alias or parent.identifier
-            ) -%}
-            {%- do parents.update({parent.relation_name: {'columns': ccg_metrics.columns_of(relation)}}) -%}
-        {%- endfor -%}
-        {%- do log(tojson({'columns': ccg_metrics.columns_of(this), 'parents': parents}), info=true) -%}
+    {%- set wanted = env_var('CCG_LOG_COLUMNS', '') -%}
+    {%- if execute and wanted -%}
+        {%- set logged = {'columns': ccg_metrics.columns_of(this)} -%}
+        {%- if wanted == 'with parents' and model.config.meta.get('has_column_lineage', true) -%}
+            {%- set parents = {} -%}
+            {%- for unique_id in model.depends_on.nodes -%}
+                {%- set parent = graph.nodes.get(unique_id) or graph.sources.get(unique_id) -%}
+                {%- set relation = api.Relation.create(
+                    database=parent.database, schema=parent.schema, identifier=parent.alias or parent.identifier
+                ) -%}
+                {%- do parents.update({parent.relation_name: {'columns': ccg_metrics.columns_of(relation)}}) -%}
+            {%- endfor -%}
+            {%- do logged.update({'parents': parents}) -%}
+        {%- endif -%}
+        {%- do log(tojson(logged), info=true) -%}
     {%- endif -%}
 {%- endmacro %}
 

@@ -18,7 +18,7 @@ organisations as (
 
 sanctions as (
 
-    select * from {{ ref('sanctions') }}
+    select * from {{ ref('int_sanctions') }}
 
 ),
 
@@ -36,23 +36,12 @@ sanctioned as (
 
     select
         breaches.*,
-        sanctions.basis as sanction_basis,
-        sanctions.amount_gbp as sanction_each_gbp,
-        sanctions.amount_gbp * case
-            when sanctions.floor_pct is null then breaches.excess_breaches
-            -- Below the floor further breaches cost nothing more.
-            else least(
-                breaches.excess_breaches,
-                floor(breaches.denominator::decimal(18, 3) * (100 - sanctions.floor_pct) / 100)
-                - breaches.allowed_breaches
-            )
-        end as sanction_gbp
+        sanctions.sanction_basis,
+        sanctions.sanction_each_gbp,
+        sanctions.sanction_gbp
     from breaches
     left join sanctions
-        on
-            breaches.indicator_id = sanctions.indicator_id
-            and breaches.period_end >= sanctions.valid_from
-            and breaches.period_end <= coalesce(sanctions.valid_to, date '9999-12-31')
+        using (indicator_id, org_code, org_level, period_type, period_start, period_end, source)
 
 )
 
@@ -88,7 +77,7 @@ select
     end as severity,
     sanctioned.sanction_basis,
     sanctioned.sanction_each_gbp,
-    sanctioned.sanction_gbp,
+    sanctioned.sanction_gbp::double as sanction_gbp,
     sanctioned.is_provisional,
     sanctioned.caveat,
     sanctioned.extract_ids

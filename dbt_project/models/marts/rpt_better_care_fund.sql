@@ -3,7 +3,7 @@ with comparisons as (
     select * from {{ ref('fct_trajectory_comparisons') }}
     where
         period_type in ('quarter', 'financial_year')
-        and profile = 'stated' and kind in ('plan', 'ceiling')
+        and profile = 'stated' and kind in ('plan', 'ceiling') and is_current_version
 
 ),
 

@@ -14,7 +14,7 @@ indicator_values as (
 comparisons as (
 
     select * from {{ ref('fct_trajectory_comparisons') }}
-    where period_type = 'quarter' and profile = 'stated' and kind = 'plan'
+    where period_type = 'quarter' and profile = 'stated' and kind = 'plan' and is_current_version
 
 ),
 

@@ -45,7 +45,7 @@ plans as (
         {{ series_level() }} as series_level
     from {{ ref('fct_trajectory_comparisons') }}
     where
-        profile = 'stated' and kind in ('plan', 'ceiling')
+        profile = 'stated' and kind in ('plan', 'ceiling') and is_current_version
         and indicator_id in (select indicator_id from indicators)
     qualify row_number() over (
         partition by indicator_id, org_code, series_level, period_type, period_start, period_end

@@ -27,14 +27,14 @@ years_to_date as (
 returned_plans as (
 
     select * from {{ ref('int_planned_values') }}
-    where plan_id = 'RETURNED'
+    where plan_id = 'RETURNED' and is_current_version
 
 ),
 
 comparisons as (
 
     select * from {{ ref('fct_trajectory_comparisons') }}
-    where profile = 'stated' and kind = 'plan'
+    where profile = 'stated' and kind = 'plan' and is_current_version
 
 ),
 
