@@ -31,7 +31,7 @@ rules as (
 comparisons as (
 
     select * from {{ ref('fct_trajectory_comparisons') }}
-    where profile = 'stated' and kind in ('plan', 'ceiling') and plan_id <> 'RETURNED'
+    where profile = 'stated' and kind in ('plan', 'ceiling') and plan_id <> 'RETURNED' and is_current_version
 
 ),
 
