@@ -47,6 +47,7 @@ def made_up() -> list[Series]:
         Series("CONSTANT_NOT_MET", [91.9] * 14, standard=92),
         Series("CONSTANT_ZERO", [0] * 14, direction="lower", standard=0, comparator="="),
         Series("CONSTANT_STRICT", [15] * 14, direction="lower", standard=15, comparator="<"),
+        Series("ONE_SPIKE", [*[0] * 10, 1, *[0] * 4], direction="lower", standard=0, comparator="="),
         Series("THIRDS", [0.1, 0.1, 0.1, 0.3, 0.1, 0.2] * 3),
         Series("TREND_UP", [*level, 4, 4.5, 5, 5.5, 6, 6.5, 7], direction="lower"),
         Series("TREND_BROKEN_BY_A_TIE", [*level, 4, 4.5, 5, 5.5, 5.5, 6, 6.5]),
@@ -155,6 +156,7 @@ def _baseline(values: list[Fraction]) -> list[dict[str, Any]]:
                 "side": {1: "high", -1: "low"}[broken[0][1]] if broken else None,
                 "broken": {name for name, _ in broken},
                 "points": len(values),
+                "is_constant": len(set(values)) == 1,
             }
         )
     return rows
@@ -164,7 +166,7 @@ def _assurance(series: Series, value: Fraction, final: dict[str, Any]) -> str | 
     if series.standard is None or final["upper"] is None:
         return None
     target = Fraction(str(series.standard))
-    if final["upper"] == final["lower"]:
+    if final["is_constant"] and target == value:
         return "consistently_pass" if _is_met(series, value) else "consistently_fail"
     if final["lower"] <= target <= final["upper"]:
         return "hit_and_miss"
