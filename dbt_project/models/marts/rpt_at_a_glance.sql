@@ -35,6 +35,12 @@ organisations as (
 
 ),
 
+standards as (
+
+    select * from {{ ref('dim_standards') }}
+
+),
+
 indicator_values as (
 
     select * from {{ ref('fct_indicator_values') }}
@@ -285,6 +291,27 @@ compared as (
             and figures.reported_org_level = differences.org_level
             and lines.period_start = differences.period_start
 
+),
+
+-- What a line without a figure would be held to.
+without_figure as (
+
+    select
+        headline_indicator_id as indicator_id,
+        org_code,
+        line_level,
+        period_start,
+        period_end
+    from compared
+    where value is null and org_code is not null
+    group by all
+
+),
+
+due as (
+
+    {{ with_standard_in_force('without_figure', 'standards', ['indicator_id', 'org_code', 'line_level', 'period_end']) }}
+
 )
 
 select
@@ -310,8 +337,12 @@ select
     compared.value,
     coalesce({{ shown('compared.value', 'indicators.unit', 'compared.numerator', 'compared.denominator') }}, 'no value')
         as value_shown,
-    compared.standard as target,
-    {{ standard_in_words('compared.standard', 'compared.comparator', 'indicators.unit') }} as target_shown,
+    case when compared.value is null then due.standard else compared.standard end as target,
+    {{ standard_in_words(
+        'case when compared.value is null then due.standard else compared.standard end',
+        'case when compared.value is null then due.comparator else compared.comparator end',
+        'indicators.unit'
+    ) }} as target_shown,
     compared.is_met,
     {{ verdict('compared.value', 'compared.standard', 'compared.is_met') }} as verdict,
     compared.periods_in_breach,
@@ -363,6 +394,12 @@ select
     ), '') as caveat
 from compared
 inner join indicators on compared.shown_indicator_id = indicators.indicator_id
+left join due
+    on
+        compared.headline_indicator_id = due.indicator_id
+        and compared.org_code = due.org_code
+        and compared.line_level = due.line_level
+        and compared.period_start = due.period_start
 left join organisations
     on compared.org_code = organisations.org_code and compared.shown_level = organisations.org_level
 left join organisations as boards_named
