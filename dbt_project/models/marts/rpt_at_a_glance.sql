@@ -264,11 +264,14 @@ compared as (
             when differences.difference is null then null
             when not differences.is_same_indicator then lines.difference_reason
             when differences.revised_at is not null
-                then 'the return has the figure before its revision of ' || strftime(differences.revised_at, '%-d %B %Y')
+                then 'the return has the figure before its revision of '
+                || strftime(differences.revised_at, '%-d %B %Y')
             when differences.derived_edition = 'provisional'
-                then 'the extract is provisional, and the return may rest on figures revised since: the final edition tells'
+                then 'the extract is provisional, and the return may rest on figures revised since: '
+                || 'the final edition tells'
             when differences.derived_edition in ('revised', 'final')
-                then 'the extract is the ' || differences.derived_edition || ' edition, and the return may rest on an earlier one'
+                then 'the extract is the ' || differences.derived_edition
+                || ' edition, and the return may rest on an earlier one'
             else 'not known: a question to who returned it'
         end as reason_of_difference
     from lines
@@ -310,7 +313,9 @@ without_figure as (
 
 due as (
 
-    {{ with_standard_in_force('without_figure', 'standards', ['indicator_id', 'org_code', 'line_level', 'period_end']) }}
+    {{ with_standard_in_force('without_figure', 'standards', [
+        'indicator_id', 'org_code', 'line_level', 'period_end'
+    ]) }}
 
 )
 
@@ -358,14 +363,18 @@ select
     {{ change_in_words('compared.change', 'indicators.direction') }} as change_verdict,
     compared.derived_indicator_id,
     compared.derived_value,
-    {{ shown('compared.derived_value', 'indicators.unit', 'compared.derived_numerator', 'compared.derived_denominator') }}
+    {{ shown(
+        'compared.derived_value', 'indicators.unit', 'compared.derived_numerator', 'compared.derived_denominator'
+    ) }}
         as derived_value_shown,
     {{ verdict('compared.derived_value', 'compared.derived_standard', 'compared.derived_is_met') }} as derived_verdict,
     compared.last_derived_value,
     compared.last_derived_is_met,
     compared.reported_indicator_id,
     compared.reported_value,
-    {{ shown('compared.reported_value', 'indicators.unit', 'compared.reported_numerator', 'compared.reported_denominator') }}
+    {{ shown(
+        'compared.reported_value', 'indicators.unit', 'compared.reported_numerator', 'compared.reported_denominator'
+    ) }}
         as reported_value_shown,
     {{ verdict('compared.reported_value', 'compared.reported_standard', 'compared.reported_is_met') }}
         as reported_verdict,
@@ -386,7 +395,9 @@ select
             when compared.quoted_source is null then 'no value: no figure is held'
         end,
         case
-            when compared.quoted_source is not null and compared.last_value is not null and not compared.is_like_for_like
+            when
+                compared.quoted_source is not null and compared.last_value is not null
+                and not compared.is_like_for_like
                 then 'last month is ' || compared.last_quoted_source || ', this month ' || compared.quoted_source
                 || ': not compared'
         end,
