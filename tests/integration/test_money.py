@@ -114,7 +114,7 @@ def home(once: Callable[[str, Callable[[Path], None]], Path]) -> Settings:
             settings,
             *("+rpt_better_care_fund", "+rpt_better_care_fund_payment", "+rpt_qipp", "+rpt_commissioning_framework"),
             *("+fct_standard_comparisons", "+fct_restatements", "+fct_corrections", "+extracts"),
-            "int_local_returns__indicator_rows",
+            *("int_local_returns__indicator_rows", "+rpt_trajectories"),
         )
 
     folder = once("money_home", fill)

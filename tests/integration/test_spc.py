@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,7 +17,6 @@ from ccg_pipeline.settings import Settings
 
 CHECK = [1, 2, 1, 2, 10, *[1, 2] * 6, 1]
 MERGER = 10
-NO_POINT = "2015-05-02"
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,7 @@ def made_up() -> list[Series]:
         Series("CONSTANT_NOT_MET", [91.9] * 14, standard=92),
         Series("CONSTANT_ZERO", [0] * 14, direction="lower", standard=0, comparator="="),
         Series("CONSTANT_STRICT", [15] * 14, direction="lower", standard=15, comparator="<"),
+        Series("ONE_SPIKE", [*[0] * 10, 1, *[0] * 4], direction="lower", standard=0, comparator="="),
         Series("THIRDS", [0.1, 0.1, 0.1, 0.3, 0.1, 0.2] * 3),
         Series("TREND_UP", [*level, 4, 4.5, 5, 5.5, 6, 6.5, 7], direction="lower"),
         Series("TREND_BROKEN_BY_A_TIE", [*level, 4, 4.5, 5, 5.5, 5.5, 6, 6.5]),
@@ -64,7 +63,7 @@ def made_up() -> list[Series]:
         Series("MERGED", [*[5, 6] * 5, *[15, 16] * 5], org_code="RC9"),
     ]
     chance = random.Random(4)
-    for number in range(60):
+    for number in range(120):
         size = chance.choice([3, 8, 14, 20, 26])
         pool = chance.choice([[0, 1], [1, 2, 3], [88.5, 90.1, 91.7, 92, 95.3], list(range(40))])
         figures: list[float | None] = [chance.choice(pool) for _ in range(size)]
@@ -157,6 +156,7 @@ def _baseline(values: list[Fraction]) -> list[dict[str, Any]]:
                 "side": {1: "high", -1: "low"}[broken[0][1]] if broken else None,
                 "broken": {name for name, _ in broken},
                 "points": len(values),
+                "is_constant": len(set(values)) == 1,
             }
         )
     return rows
@@ -166,7 +166,7 @@ def _assurance(series: Series, value: Fraction, final: dict[str, Any]) -> str | 
     if series.standard is None or final["upper"] is None:
         return None
     target = Fraction(str(series.standard))
-    if final["upper"] == final["lower"]:
+    if final["is_constant"] and target == value:
         return "consistently_pass" if _is_met(series, value) else "consistently_fail"
     if final["lower"] <= target <= final["upper"]:
         return "hit_and_miss"
@@ -189,32 +189,33 @@ def month_of(number: int) -> str:
     return f"{2015 + (number + 3) // 12}-{(number + 3) % 12 + 1:02d}-01"
 
 
+def as_run(home: Path, kind: str, name: str) -> str:
+    """The SQL of a model (``compiled``) or of a test (``run``) as dbt ran it in the night of a home."""
+    return next(Settings(home, home).dbt_target.glob(f"**/{kind}/ccg_metrics/models/**/{name}.sql")).read_text("utf-8")
+
+
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, str]:
-    """A warehouse that holds what the charts are drawn from and no more, with the charts, and what dbt said."""
-    home = tmp_path_factory.mktemp("spc")
-    settings = Settings(home, home)
-    con = duckdb.connect(str(settings.warehouse))
+def con(sample_home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse that holds what the charts are drawn from and no more, with the charts as the models draw them."""
+    con = duckdb.connect()
     for statement in (
+        "ATTACH ':memory:' AS ccg",
+        "USE ccg",
         "CREATE SCHEMA marts",
         "CREATE SCHEMA intermediate",
         "CREATE SCHEMA catalogue",
         "CREATE TABLE marts.dim_indicators (indicator_id VARCHAR, direction VARCHAR, dataset VARCHAR)",
         "CREATE TABLE catalogue.spc_rebases (indicator_id VARCHAR, org_code VARCHAR, org_level VARCHAR, "
         "rebase_date DATE, reason VARCHAR, source VARCHAR)",
-        "CREATE TABLE intermediate.int_series_breaks (org_code VARCHAR, org_level VARCHAR, dataset VARCHAR, "
-        "predecessor_code VARCHAR, changed_on DATE, is_within_series BOOLEAN)",
+        "CREATE TABLE intermediate.int_series_breaks AS SELECT 'RC9' AS org_code, 'provider' AS org_level, "
+        f"'ae' AS dataset, 'RC1' AS predecessor_code, DATE '{month_of(MERGER)}' AS changed_on, "
+        "true AS is_within_series",
         "CREATE TABLE marts.fct_standard_comparisons (indicator_id VARCHAR, org_code VARCHAR, org_level VARCHAR, "
         "source VARCHAR, period_type VARCHAR, period_start DATE, period_end DATE, is_preferred BOOLEAN, value DOUBLE, "
         "unit VARCHAR, standard DECIMAL(9, 3), comparator VARCHAR, is_met BOOLEAN, is_provisional BOOLEAN, "
         "caveat VARCHAR)",
     ):
         con.execute(statement)
-    con.execute("BEGIN")
-    con.execute(
-        "INSERT INTO intermediate.int_series_breaks VALUES ('RC9', 'provider', 'ae', 'RC1', ?, true)",
-        [month_of(MERGER)],
-    )
     for series in made_up():
         con.execute("INSERT INTO marts.dim_indicators VALUES (?, ?, 'ae')", [series.indicator_id, series.direction])
         for month in series.rebases:
@@ -237,31 +238,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, str]:
                     None if series.standard is None else _is_met(series, value),
                 ],
             )
-    con.execute(
-        "INSERT INTO catalogue.spc_rebases VALUES ('CHECK', 'RWG', 'provider', ?, 'a slip of the pen', 'a test')",
-        [NO_POINT],
-    )
-    con.execute("COMMIT")
-    con.close()
-    done = subprocess.run(
-        [
-            *(settings.dbt_executable, "--quiet", "build", "--exclude-resource-type", "unit_test", "--select"),
-            *("int_spc_points", "fct_spc_points", "fct_spc_charts", "--exclude"),
-            *("test_name:unique_grain", "test_name:not_null", "test_name:accepted_values"),
-        ],
-        cwd=settings.dbt_project,
-        env={**os.environ, **settings.dbt_environment()},
-        capture_output=True,
-        text=True,
-    )
-    return settings, done.stdout + done.stderr
-
-
-@pytest.fixture
-def con(drawn: tuple[Settings, str]) -> Iterator[duckdb.DuckDBPyConnection]:
-    con = duckdb.connect()
-    con.execute(f"ATTACH '{drawn[0].warehouse}' AS ccg (READ_ONLY)")
-    con.execute("USE ccg")
+    for schema, model in (("intermediate", "int_spc_points"), ("marts", "fct_spc_points"), ("marts", "fct_spc_charts")):
+        con.execute(f"CREATE TABLE {schema}.{model} AS {as_run(sample_home, 'compiled', model)}")
     yield con
     con.close()
 
@@ -314,10 +292,30 @@ def test_the_latest_chart_is_the_one_of_the_table(con: duckdb.DuckDBPyConnection
     ]
 
 
-def test_a_rebase_at_a_date_without_a_point_is_an_error_in_words(drawn: tuple[Settings, str]) -> None:
-    said = " ".join(drawn[1].split())
-    assert (
-        f"the limits of CHECK of RWG (provider) cannot be worked out anew from {NO_POINT}: "
-        "no period with a figure begins on that day" in said
+def test_a_rebase_at_a_date_without_a_point_is_an_error_in_words(
+    con: duckdb.DuckDBPyConnection, sample_home: Path
+) -> None:
+    test = as_run(sample_home, "run", "rebases_have_a_point_*")
+    assert con.execute(test).fetchall() == [(0, False, False)]
+    con.execute("BEGIN")
+    con.execute(
+        "INSERT INTO catalogue.spc_rebases VALUES "
+        "('CHECK', 'RWG', 'provider', '2015-05-02', 'a slip of the pen', 'a test')"
     )
-    assert "REBASED" not in said
+    with pytest.raises(duckdb.Error) as failure:
+        con.execute(test)
+    con.execute("ROLLBACK")
+    assert (
+        "the limits of CHECK of RWG (provider) cannot be worked out anew from 2015-05-02: "
+        "no period with a figure begins on that day" in str(failure.value)
+    )
+    assert "REBASED" not in str(failure.value)
+
+
+def test_the_check_value(con: duckdb.DuckDBPyConnection) -> None:
+    """1, 2, 1, 2, 10, six times 1, 2, and 1: 35 / 18 = 1.9444, and 2.66 either side once 8 and 9 are left out."""
+    rows = con.execute(
+        "SELECT DISTINCT round(mean, 4), round(upper_limit, 3), round(lower_limit, 3) FROM marts.fct_spc_points "
+        "WHERE indicator_id = 'CHECK'"
+    ).fetchall()
+    assert rows == [(1.9444, 4.604, -0.716)]
