@@ -116,7 +116,7 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
         providers=_grouped(rows("rpt_provider_summary"), "org_name"),
         system=_side_by_side(rows("rpt_stp_overview")),
         local_standards=rows("rpt_local_standards"),
-        trajectories=sorted(rows("rpt_trajectories"), key=_own_plans_first(scope)),
+        trajectories=_trajectories(scope, rows("rpt_trajectories")),
         queries=rows("rpt_data_queries"),
         restatements=_restatements(con, scope, rows("rpt_restatements")),
         rests_on=_rests_on(con, scope),
@@ -379,17 +379,21 @@ def _side_by_side(rows: Iterable[Row]) -> dict[str, Any]:
     return {"names": names, "lines": lines}
 
 
-def _own_plans_first(scope: Scope) -> Any:
-    """The order of plans in the page: those with a document before targets stated in returns, the organisation's own
-    before those of others."""
-    return lambda row: (
-        row["plan_id"] == "RETURNED",
-        row["org_code"] != scope.org_code,
-        row["org_code"],
-        row["indicator_name"],
-        row["period_type"],
-        row["period_end"],
+def _trajectories(scope: Scope, rows: Sequence[Row]) -> dict[str, Any]:
+    """The plans that have a figure beside them, and how many have none: those with a document before targets stated in
+    returns, the organisation's own before those of others."""
+    compared = [row for row in rows if row["actual_value"] is not None]
+    compared.sort(
+        key=lambda row: (
+            row["plan_id"] == "RETURNED",
+            row["org_code"] != scope.org_code,
+            row["org_code"],
+            row["indicator_name"],
+            row["period_type"],
+            row["period_end"],
+        )
     )
+    return {"rows": compared, "without": len(rows) - len(compared)}
 
 
 def _grouped(rows: Iterable[Row], *columns: str) -> dict[Any, list[Row]]:
