@@ -61,7 +61,7 @@ _WORDS = {"org": "organisation", "pct": "(%)", "gbp": "(GBP)", "ytd": "year to d
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the pack. ``rows`` are in a fixed order; keys are names of columns."""
+    """A table of the pack. ``rows`` are in a fixed order, by the names of columns; long ones are in files alone."""
 
     name: str
     title: str
@@ -69,6 +69,7 @@ class Table:
     description: str
     columns: Sequence[Column]
     rows: Sequence[Row] = field(repr=False)
+    is_in_workbook: bool = True
 
     def with_rows(self, rows: Sequence[Row]) -> Table:
         return replace(self, rows=rows)
@@ -183,16 +184,17 @@ def read(con: duckdb.DuckDBPyConnection, scope: Scope) -> list[Table]:
     listed = con.execute(
         """
         SELECT table_name, any_value(table_title), any_value(sheet_name), any_value(table_months),
-            any_value(table_description),
+            any_value(is_in_workbook), any_value(table_description),
             list((column_name, data_type, description, null_shorthand) ORDER BY column_order)
         FROM marts.dim_columns WHERE table_order IS NOT NULL
         GROUP BY table_name ORDER BY any_value(table_order), table_name
         """
     ).fetchall()
     tables = []
-    for name, title, sheet, months, description, cells in listed:
+    for name, title, sheet, months, is_in_workbook, description, cells in listed:
         columns = [Column(*cell) for cell in cells]
-        tables.append(Table(name, title, sheet, description, columns, _rows(con, scope, name, months, columns)))
+        rows = _rows(con, scope, name, months, columns)
+        tables.append(Table(name, title, sheet, description, columns, rows, is_in_workbook))
     return tables
 
 
