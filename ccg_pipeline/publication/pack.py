@@ -16,8 +16,9 @@ from typing import Any
 import duckdb
 
 from ccg_pipeline.publication import charts, explain, exports, suppression, workbook
+from ccg_pipeline.publication.cells import plain
 from ccg_pipeline.publication.indicators import shown
-from ccg_pipeline.publication.tables import HIDDEN, Row, Scope, Table, plain, read
+from ccg_pipeline.publication.tables import HIDDEN, Row, Scope, Table, read
 
 VARIATION = {
     "common_cause": ("common", "~", "Common cause: no significant change"),

@@ -11,11 +11,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 import duckdb
 
+from ccg_pipeline.publication.cells import plain
 from ccg_pipeline.publication.indicators import Selection, as_published
 
 Row = dict[str, Any]
@@ -260,22 +260,3 @@ _FIGURES = """
     FROM marts.fct_standard_comparisons
     WHERE list_contains($org_codes, org_code) AND period_end <= $period_end
 """
-
-
-def plain(cell: Any) -> Any:
-    """Whole numbers as int and decimals as float, so that every format writes 13127 and 85.5."""
-    if isinstance(cell, Decimal):
-        cell = float(cell)
-    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
-
-
-def guarded(text: str, is_strict: bool = True) -> str:
-    """Text that no spreadsheet takes for a formula: a space goes before the signs that begin one.
-
-    Unless strict, a sign that stands alone (the comparator =) is left as it is: it is no formula.
-    """
-    is_formula = text[:1] in _FORMULA_SIGNS and text[:1] != "" and (is_strict or len(text) > 1)
-    return f" {text}" if is_formula else text
-
-
-_FORMULA_SIGNS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 (spreadsheets also take the wide signs)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from ccg_pipeline.publication.tables import HIDDEN, Column, Row, Scope, Table, guarded
+from ccg_pipeline.publication.cells import guarded
+from ccg_pipeline.publication.tables import HIDDEN, Column, Row, Scope, Table
 
 NOT_AVAILABLE, NOT_APPLICABLE, PROVISIONAL, REVISED = "[x]", "[z]", "[p]", "[r]"
 SHORTHAND = {

@@ -334,3 +334,12 @@ def test_it_prints_on_a4(browser: Any, folder: Path, tmp_path: Path) -> None:
     assert {(min(size), max(size)) for size in sizes} == {(595, 842)}
     # The tables of fifteen months lie on their side.
     assert len(sizes) == 2
+
+
+def test_the_example_queries_run_and_find_something(sample_home: Path) -> None:
+    queries = (Path(cli.PROJECT_ROOT) / "docs" / "queries.sql").read_text(encoding="utf-8")
+    with opened(Settings(sample_home, sample_home).published) as con:
+        statements = duckdb.extract_statements(queries)
+        assert len(statements) == 8
+        for statement in statements:
+            assert con.execute(statement.query).fetchall(), statement.query

@@ -18,7 +18,8 @@ import polars as pl
 import pytest
 
 from ccg_pipeline.publication import charts, exports, workbook
-from ccg_pipeline.publication.tables import HIDDEN, Column, Scope, Table, guarded
+from ccg_pipeline.publication.cells import guarded
+from ccg_pipeline.publication.tables import HIDDEN, Column, Scope, Table
 
 SCOPE = Scope("06N", "NHS <b>Herts</b> & Valleys", "ccg", date(2019, 5, 1), ("06N",), datetime(2019, 7, 11, 9, 30))
 COLUMNS = [
