@@ -135,9 +135,14 @@ def _widen(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str
 
 @contextmanager
 def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that only reads; of the warehouse within a run, of the published copy for everyone else."""
-    con = duckdb.connect(str(database), read_only=True)
+    """A connection that only reads; of the warehouse within a run, of the published copy for everyone else.
+
+    The database has the name that its views call it by, whatever its file is called.
+    """
+    con = duckdb.connect()
     try:
+        con.execute("ATTACH '{}' AS ccg (READ_ONLY)".format(str(database).replace("'", "''")))
+        con.execute("USE ccg")
         yield con
     finally:
         con.close()

@@ -21,17 +21,20 @@ from ccg_pipeline.settings import Settings
 
 Once = Callable[[str, Callable[[Path], None]], Path]
 SPOILT = "spoilt files"
+FORECASTS = "forecasts of a year, back-tested"
 NIGHT = datetime(2019, 9, 1, 2, 0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What became of spoilt files, after the results of the tests."""
+    """What became of spoilt files, and what forecasts were worth, after the results of the tests."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
-    tables = [text for report in reports for name, text in getattr(report, "user_properties", ()) if name == SPOILT]
-    if tables:
-        terminalreporter.section(SPOILT)
-        for table in tables:
-            terminalreporter.write_line(table)
+    for section in (SPOILT, FORECASTS):
+        properties = [named for report in reports for named in getattr(report, "user_properties", ())]
+        tables = dict.fromkeys(text for name, text in properties if name == section)
+        if tables:
+            terminalreporter.section(section)
+            for table in tables:
+                terminalreporter.write_line(table)
 
 
 @pytest.fixture(scope="session")

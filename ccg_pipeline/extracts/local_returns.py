@@ -96,7 +96,7 @@ descriptions = described(
     COLUMNS,
     period_start="first day of the period",
     period_end="last day of the period",
-    period_type="month, quarter, financial_year, week or ytd",
+    period_type="month, quarter, financial_year, calendar_year, week or ytd",
     period="the period, in the one way in which we write it",
     slice="indicator, level, organisation and period: what a later return replaces",
     indicator_id="indicator of the catalogue that the code was found to be",
@@ -299,8 +299,8 @@ def _decimals(text: str | None) -> int | None:
 
 _FINANCIAL_YEAR = r"(20\d\d)\s*[/-]\s*((?:20)?\d\d)"
 _EXPECTED = (
-    "a month (2019-05), quarter (2019/20-Q1), financial year (2019/20), week ending (w/e 2019-04-07) or year to date "
-    "(2019-05 YTD)"
+    "a month (2019-05), quarter (2019/20-Q1), financial year (2019/20), calendar year (CY 2019), week ending "
+    "(w/e 2019-04-07) or year to date (2019-05 YTD)"
 )
 
 
@@ -318,6 +318,9 @@ def read_period(text: str) -> Period:
         if (end := parse_day(week[1])) is None:
             raise ExtractError(f"found {text!r}, expected the last day of a week, such as w/e 2019-04-07.")
         return Period("week", end - timedelta(days=6), end, f"w/e {end}")
+    if calendar := re.fullmatch(r"(?:CY|calendar year) ?(20\d\d)", text, re.IGNORECASE):
+        year_start = date(int(calendar[1]), 1, 1)
+        return Period("calendar_year", year_start, last_day(year_start, 12), f"CY {year_start.year}")
     month_text, to_date = re.subn(r" ?YTD$", "", text, flags=re.IGNORECASE)
     month = None if re.fullmatch(r"\d{5}(\.0+)?", month_text) else parse_month(month_text)
     # Excel too makes November 2010 of a year typed as 2010/11.

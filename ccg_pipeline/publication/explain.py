@@ -164,6 +164,7 @@ def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts, trace
         "verdict": verdict(value),
         "arithmetic": _arithmetic(value),
         "beside": _beside(con, value),
+        "trajectories": _trajectories(con, value),
         "history": _history(con, value),
         "restatements": _of_value(con, "fct_restatements", value, "AND source = $source", "restated_at"),
         "corrections": _of_value(con, "fct_corrections", value, "AND $source = 'derived'", "corrected_count"),
@@ -243,6 +244,32 @@ def _beside(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
         ORDER BY v.indicator_id, v.source
         """,
         **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end", "source"),
+    )
+
+
+def _trajectories(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
+    """The plans of the period, and of the year up to its end: planned, actual, variance, forecast; current versions."""
+    return _rows(
+        con,
+        """
+        SELECT * EXCLUDE (
+            indicator_id, indicator_name, indicator_group, indicator_set, org_code, org_name, org_level, is_latest,
+            extract_ids
+        )
+        FROM marts.rpt_trajectories
+        WHERE indicator_id = $indicator_id AND org_code = $org_code AND period_end = $period_end
+            AND (
+                org_level = $org_level
+                OR org_level IN ('ccg', 'sub_icb') AND $org_level IN ('ccg', 'sub_icb')
+                OR org_level IN ('stp', 'icb') AND $org_level IN ('stp', 'icb')
+            )
+            AND (
+                period_type = $period_type AND period_start = $period_start
+                OR period_type = 'ytd' AND $period_type IN ('month', 'quarter')
+            )
+        ORDER BY period_type = 'ytd', plan_id, plan, breakdown
+        """,
+        **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end"),
     )
 
 
@@ -602,6 +629,8 @@ def _value_as_text(value: Facts) -> list[Line]:
     lines += _labelled("national one", _other_in_words(value))
     if value["periods_in_breach"]:
         lines += _labelled("in breach", f"{value['periods_in_breach']} running, by {value['period_type']}")
+    for row in value["trajectories"]:
+        lines += _trajectory_as_text(row)
     for row in value["history"]:
         until = f"until {_moment(row['known_to'])}" if row["known_to"] else "and still"
         said = f"{row['shown']}{_fraction(row)}, edition {row['edition']}, {', '.join(row['files'])}"
@@ -625,6 +654,32 @@ def _value_as_text(value: Facts) -> list[Line]:
         )
         lines += _labelled("sha256", row["sha256"])
     return lines + _proof_as_text(value)
+
+
+def _trajectory_as_text(row: Facts) -> list[Line]:
+    """A plan beside what happened, and where it lands: each in its own line."""
+    which = f", {row['breakdown']}" if row["breakdown"] else ""
+    planned = f"planned {row['planned_label'] or 'nothing to date'} ({row['profile_label']})"
+    actual = f"actual {row['actual_label'] or 'none'}"
+    variance = f", {row['variance_label']} ({row['variance_pct_label']})" if row["variance_pct_label"] else ""
+    lines = _labelled(
+        "plan", f"{row['plan']}{which}, {row['period_label']}: {planned}, {actual}{variance}: {row['verdict']}"
+    )
+    if row["planned_for_year_label"]:
+        needed = f"{row['run_rate_needed_label']} a month needed" if row["run_rate_needed_label"] else None
+        so_far = f"{row['run_rate_to_date_label']} a month so far" if row["run_rate_to_date_label"] else None
+        lines += _labelled(
+            "", "; ".join(filter(None, (f"plan of the year {row['planned_for_year_label']}", so_far, needed)))
+        )
+    if row["forecast_label"] and row["months_left"]:
+        interval = (
+            f" (80 %: {row['forecast_80_label']}; 95 %: {row['forecast_95_label']})" if row["forecast_80_label"] else ""
+        )
+        chance = f"; chance of meeting plan {row['chance_label']}" if row["chance_label"] else ""
+        lines += _labelled("forecast", f"{row['forecast_label']} for the year{interval}{chance}")
+    for caveat in (row["caveat"] or "").split("; "):
+        lines += _labelled("", caveat)
+    return lines + _labelled("", f"version {row['plan_version']}, {row['plan_source']}")
 
 
 def _proof_as_text(value: Facts) -> list[Line]:

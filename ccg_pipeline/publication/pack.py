@@ -238,14 +238,14 @@ def _standards(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str
 
 def _plans(con: duckdb.DuckDBPyConnection, scope: Scope) -> dict[tuple[str, str], dict[date, float]]:
     """The planned values by indicator and organisation, then by the first day of the period. Targets that came with a
-    return are left out: they are the standard again. Of several plans or versions the last by name is drawn."""
+    return are left out: they are the standard again. Of several plans the last by name is drawn."""
     found: dict[tuple[str, str], dict[date, float]] = {}
     for indicator_id, org_code, start, planned in con.execute(
         """
         SELECT indicator_id, org_code, period_start, planned_value
         FROM marts.fct_trajectory_comparisons
         WHERE list_contains($org_codes, org_code) AND period_type IN ('month', 'quarter') AND kind <> 'projection'
-            AND plan_id <> 'RETURNED' AND planned_value IS NOT NULL AND breakdown IS NULL
+            AND plan_id <> 'RETURNED' AND is_current_version AND planned_value IS NOT NULL AND breakdown IS NULL
             AND period_end <= $period_end
         ORDER BY plan_id, plan_version
         """,

@@ -23,7 +23,7 @@ _MEANING = {
     "provider_code": "whose own code it is; blank for an id of the catalogue",
     "org_code": "code of the organisation or service the figure is of (sheet Organisations, or its ODS code)",
     "org_level": f"only for an organisation that is not on the sheet Organisations: {', '.join(LEVELS)}",
-    "period": "2019-05, 2019/20-Q1, 2019/20, w/e 2019-04-07, or 2019-05 YTD for April to May",
+    "period": "2019-05, 2019/20-Q1, 2019/20, CY 2019, w/e 2019-04-07, or 2019-05 YTD for April to May",
     "numerator": "the count, or the part of the denominator that met the condition",
     "denominator": "everyone counted; the value is then worked out from the two, and not from its rounded print",
     "value": "where that is all there is: percentages as 75.2, not 0.752",

@@ -8,6 +8,7 @@
             when 'week' then interval 7 day
             when 'quarter' then interval 3 month
             when 'financial_year' then interval 12 month
+            when 'calendar_year' then interval 12 month
             else interval 1 month
         end
 {%- endmacro %}

@@ -65,6 +65,14 @@ def test_accident_and_emergency_rests_on_its_row(explained: Explain, sample_raw:
     assert value["is_met"] is False and value["periods_in_breach"] > 0
 
 
+def test_a_target_that_was_returned_is_the_plan_of_the_value(explained: Explain) -> None:
+    """Planned 95 %, 22.7 % returned: 72.3 points below, and higher is better."""
+    value = explained("CAMHS5_ROUTINE_28D", "06N", "2019-05", source="reported")
+    (plan,) = value["trajectories"]
+    assert (plan["plan"], plan["planned_label"], plan["actual_label"]) == ("as returned", "95.0 %", "22.7 %")
+    assert (plan["variance_label"], plan["verdict"], plan["forecast"]) == ("-72.3 points", "not on plan", None)
+
+
 def test_england_leaves_out_who_reports_nothing(explained: Explain, sample_raw: Path) -> None:
     value = explained("AE_4HR", "ENG", "2019-05")
     rows = rows_of_text(sample_raw, value)

@@ -42,3 +42,18 @@ def test_every_indicator_and_standard_says_where_it_is_from(catalogue: list[dict
 def test_every_set_of_the_catalogue_has_a_name(catalogue: list[dict[str, str]]) -> None:
     named = {row["set_id"] for row in rows_of("indicator_sets")}
     assert {row["indicator_set"] for row in catalogue} <= named
+
+
+def test_standards_that_the_papers_agree_for_one_trust_stand_beside_the_national_ones() -> None:
+    """WHHT: 90 % of pathways within 18 weeks in 2019/20. HCT: 5 % of bed days lost to delays; another has 3.5 %."""
+    own = {
+        (row["indicator_id"], row["scope"]): (row["standard"], row["valid_from"], row["valid_to"])
+        for row in rows_of("standards")
+        if row["scope"] != "national"
+    }
+    national = {row["indicator_id"]: row["standard"] for row in rows_of("standards") if row["scope"] == "national"}
+    assert own == {
+        ("RTT_INCOMPLETE_18W", "RWG"): ("90", "2019-04-01", "2020-03-31"),
+        ("DTOC_RATE_REPORTED", "RY4"): ("5", "2017-04-01", ""),
+    }
+    assert [national[indicator_id] for indicator_id, _ in own] == ["92", "3.5"]

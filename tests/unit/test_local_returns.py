@@ -50,6 +50,8 @@ def a_return(folder: Path, *rows: dict[str, str]) -> Path:
         ("Q2 2010-11", "quarter", "2010-07-01", "2010-09-30", "2010/11-Q2"),
         ("2019/20", "financial_year", "2019-04-01", "2020-03-31", "2019/20"),
         ("2010/11", "financial_year", "2010-04-01", "2011-03-31", "2010/11"),
+        ("CY 2015", "calendar_year", "2015-01-01", "2015-12-31", "CY 2015"),
+        ("Calendar year 2016", "calendar_year", "2016-01-01", "2016-12-31", "CY 2016"),
         ("w/e 2019-04-07", "week", "2019-04-01", "2019-04-07", "w/e 2019-04-07"),
         ("week ending 7 April 2019", "week", "2019-04-01", "2019-04-07", "w/e 2019-04-07"),
         ("2019-05 YTD", "ytd", "2019-04-01", "2019-05-31", "2019-05 YTD"),
@@ -74,6 +76,7 @@ def test_periods(text: str, kind: str, start: str, end: str, label: str) -> None
         ("w/e soon", "expected the last day of a week"),
         ("43586", "expected a month"),
         ("Spring 2019", "expected a month"),
+        ("2015", r"calendar year \(CY 2019\)"),
         ("2019-05-17 00:00:00", "found the day"),
     ],
 )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
+import duckdb
+import jinja2
 import pytest
 from layouts import SHARED, needs_shared
 
@@ -122,6 +125,62 @@ def test_every_indicator_of_the_plan_has_a_set_and_every_ambition_a_row(trajecto
     assert groups == {f"Local ambition {number}" for number in range(1, 10)}
     areas = {(row["org_code"], row["org_level"]) for row in rows_of(SEEDS / "organisations.csv")}
     assert {(row["org_code"], row["org_level"]) for row in trajectories} - areas == {AREAS["UK"]}
+
+
+def data_test(name: str, model: str) -> str:
+    """The query of a generic data test of the dbt project on a table, as dbt renders it."""
+    folder = Settings.from_environment().dbt_project
+    text = (folder / "tests" / "generic" / f"{name}.sql").read_text("utf-8")
+    environment = jinja2.Environment()
+    macros = environment.from_string((folder / "macros" / "additive.sql").read_text("utf-8")).module
+    body = text.split("%}", 1)[1].rsplit("{% endtest %}", 1)[0]
+
+    class Relation(SimpleNamespace):
+        def __str__(self) -> str:
+            return str(self.identifier)
+
+    return environment.from_string(body).render(
+        model=Relation(identifier=model), ref=str, is_additive=macros.is_additive
+    )
+
+
+def test_a_profile_on_anything_but_the_flow_of_a_year_is_refused() -> None:
+    with duckdb.connect() as con:
+        con.execute(
+            "CREATE TABLE indicators AS SELECT * FROM (VALUES ('FLOW', 'days', false), ('SHARE', 'percent', false), "
+            "('RATE', 'rate_per_100000', false), ('STOCK', 'count', true)) AS c (indicator_id, unit, is_stock)"
+        )
+        con.execute(
+            "CREATE TABLE trajectories AS SELECT * FROM (VALUES ('FLOW', 'financial_year', 'even'), "
+            "('FLOW', 'month', 'even'), ('SHARE', 'financial_year', 'even'), ('SHARE', 'financial_year', NULL), "
+            "('RATE', 'financial_year', 'by_days'), ('STOCK', 'financial_year', 'last_year'), "
+            "('STOCK', 'financial_year', NULL)) AS c (indicator_id, period_type, profile)"
+        )
+        found = con.execute(data_test("only_flows_have_a_profile", "trajectories")).fetchall()
+    assert sorted(row[:3] for row in found) == [
+        ("FLOW", "month", "even"),
+        ("RATE", "financial_year", "by_days"),
+        ("SHARE", "financial_year", "even"),
+        ("STOCK", "financial_year", "last_year"),
+    ]
+
+
+def test_versions_without_an_order_stop_the_build_in_words() -> None:
+    query = data_test("says_which_version_is_later", "plans")
+    with duckdb.connect() as con:
+        con.execute(
+            "CREATE TABLE plans AS SELECT 'P' AS plan_id, 'A' AS indicator_id, '06K' AS org_code, "
+            "date '2014-04-01' AS period_start, unnest(['final', 'draft']) AS plan_version, "
+            "unnest([date '2014-03-01', NULL]) AS agreed_on, true AS is_current_version"
+        )
+        assert con.execute(query).fetchall() == []
+        con.execute("UPDATE plans SET is_current_version = NULL")
+        with pytest.raises(duckdb.Error) as error:
+            con.execute(query)
+    assert (
+        "plan P, A of 06K, period from 2014-04-01: nothing says which version is the later: draft (no date), final "
+        "(agreed on 2014-03-01). Give each its own day in agreed_on of seeds/plan_versions.csv"
+    ) in str(error.value)
 
 
 @needs_shared

@@ -10,6 +10,13 @@ indicators as (
 
 ),
 
+-- Percentages that are no share of a whole, and may be above 100.
+unbounded as (
+
+    select * from {{ ref('unbounded_percentages') }}
+
+),
+
 checked as (
 
     select
@@ -27,17 +34,18 @@ checked as (
                 then 'no value: the catalogue does not say yet in which unit the indicator is'
             when returned.stated_unit <> indicators.unit
                 then 'no value: reported as ' || returned.stated_unit || ', the indicator is in ' || indicators.unit
-            when indicators.unit = 'percent' and returned.numerator > returned.denominator
+            when indicators.unit = 'percent' and returned.numerator > returned.denominator and unbounded.indicator_id is null
                 then 'no value: the reported numerator is above its denominator'
             when indicators.unit = 'percent' and returned.denominator is null and returned.value is null
                 then 'no value: reported without a denominator'
             when
                 indicators.unit = 'percent' and returned.denominator is null
-                and returned.value not between 0 and 100
+                and (returned.value < 0 or (returned.value > 100 and unbounded.indicator_id is null))
                 then 'no value: ' || returned.value || ' is reported, which is no percentage'
         end as fault
     from returned
     inner join indicators using (indicator_id)
+    left join unbounded using (indicator_id)
 
 ),
 

@@ -284,8 +284,9 @@ select
     end as variation_icon,
     case
         when average_moving_range is null or standard is null then null
-        -- Limits that meet leave nothing to chance: each value is this one, and it meets the target or does not.
-        when kept_sum = 0 then case when is_met then 'consistently_pass' else 'consistently_fail' end
+        -- A constant series on its target leaves nothing to chance: each value meets it, or none does.
+        when target_outside = 0 and ranges_sum = 0
+            then case when is_met then 'consistently_pass' else 'consistently_fail' end
         when target_outside = 0 then 'hit_and_miss'
         when comparator in ('>=', '>') and target_outside = -1 then 'consistently_pass'
         when comparator in ('<=', '<') and target_outside = 1 then 'consistently_pass'
@@ -298,6 +299,10 @@ select
         case
             when baseline_points between 2 and {{ var('spc_enough_points') - 1 }}
                 then 'limits of ' || baseline_points || ' points, fewer than {{ var("spc_enough_points") }}: to be read with care'
+        end,
+        case
+            when kept_sum = 0 and ranges_sum > 0
+                then 'the limits meet at the mean: but for moving ranges left out, the figures do not change'
         end,
         case
             when baseline_number > 1

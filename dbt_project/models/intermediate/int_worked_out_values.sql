@@ -227,9 +227,343 @@ county_values as (
 
 ),
 
+-- What the plan of a CCG works out from other figures of its own: a count from a total and a share of it.
+ambition_rules as (
+
+    select * from {{ ref('worked_out_ambitions') }}
+
+),
+
+totals as (
+
+    select
+        ambition_rules.indicator_id,
+        ambition_rules.from_indicator_id,
+        ambition_rules.by_indicator_id,
+        reported.org_code,
+        reported.org_level,
+        reported.period_type,
+        reported.period_start,
+        reported.period_end,
+        reported.known_from,
+        reported.value::decimal(18, 3) as total,
+        reported.edition,
+        reported.is_provisional,
+        reported.caveat,
+        reported.extract_id
+    from ambition_rules
+    inner join reported on ambition_rules.from_indicator_id = reported.indicator_id
+    where ambition_rules.rule = 'share_of_total'
+
+),
+
+shares_of_totals as (
+
+    select
+        ambition_rules.indicator_id,
+        ambition_rules.from_indicator_id,
+        ambition_rules.by_indicator_id,
+        reported.org_code,
+        reported.org_level,
+        reported.period_type,
+        reported.period_start,
+        reported.period_end,
+        reported.known_from,
+        reported.value::decimal(18, 6) as share_pct,
+        reported.edition,
+        reported.is_provisional,
+        reported.caveat,
+        reported.extract_id
+    from ambition_rules
+    inner join reported on ambition_rules.by_indicator_id = reported.indicator_id
+    where ambition_rules.rule = 'share_of_total'
+
+),
+
+share_values as (
+
+    select
+        indicator_id,
+        org_code,
+        null::varchar as org_name,
+        org_level,
+        period_type,
+        period_start,
+        period_end,
+        greatest(totals.known_from, shares_of_totals.known_from) as known_from,
+        totals.total::double * shares_of_totals.share_pct::double / 100 as numerator,
+        null::double as denominator,
+        numerator as value,
+        case
+            when numerator is null then 'unknown'
+            when totals.edition = shares_of_totals.edition then totals.edition
+            else 'mixed'
+        end as edition,
+        coalesce(totals.is_provisional, false) or coalesce(shares_of_totals.is_provisional, false) as is_provisional,
+        nullif(concat_ws(
+            '; ',
+            case
+                when numerator is null
+                    then 'no value: no '
+                    || concat_ws(
+                        ' and no ',
+                        case when totals.total is null then from_indicator_id end,
+                        case when shares_of_totals.share_pct is null then by_indicator_id end
+                    ) || ' of the period'
+                else 'worked out from ' || from_indicator_id || ' and the share ' || by_indicator_id
+            end,
+            totals.caveat,
+            shares_of_totals.caveat
+        ), '') as caveat,
+        {{ figure_in_words('totals.total') }} || ' x ' || {{ figure_in_words('shares_of_totals.share_pct') }} || ' %'
+            as arithmetic,
+        list_sort(list_distinct(list_filter(
+            [totals.extract_id, shares_of_totals.extract_id], extract_id -> extract_id is not null
+        ))) as extract_ids
+    from totals
+    full join shares_of_totals
+        using (
+            indicator_id, from_indicator_id, by_indicator_id, org_code, org_level, period_type, period_start, period_end
+        )
+
+),
+
+practice_localities as (
+
+    select * from {{ ref('practice_localities') }}
+
+),
+
+-- How far localities and practices of a CCG are apart. Every one of them is needed: the one that is missing may be the
+-- worst.
+ccg_members as (
+
+    select distinct
+        ccg_code,
+        'locality' as member_level,
+        locality_code as member_code,
+        coalesce(valid_from, date '1900-01-01') as valid_from,
+        coalesce(valid_to, date '9999-12-31') as valid_to
+    from practice_localities
+
+    union
+
+    select
+        ccg_code,
+        'practice' as member_level,
+        practice_code as member_code,
+        coalesce(valid_from, date '1900-01-01') as valid_from,
+        coalesce(valid_to, date '9999-12-31') as valid_to
+    from practice_localities
+
+),
+
+periods_of_spreads as (
+
+    select distinct
+        ambition_rules.indicator_id,
+        ambition_rules.rule,
+        ambition_rules.from_indicator_id,
+        ambition_rules.member_level,
+        ccg_members.ccg_code,
+        reported.period_type,
+        reported.period_start,
+        reported.period_end
+    from ambition_rules
+    inner join reported
+        on
+            ambition_rules.from_indicator_id = reported.indicator_id
+            and ambition_rules.member_level = reported.org_level
+    inner join ccg_members
+        on
+            reported.org_level = ccg_members.member_level
+            and reported.org_code = ccg_members.member_code
+            and reported.period_end between ccg_members.valid_from and ccg_members.valid_to
+
+),
+
+member_rates as (
+
+    select distinct
+        periods_of_spreads.*,
+        ccg_members.member_code,
+        reported.value::decimal(18, 6) as rate,
+        reported.numerator::decimal(18, 3) as cases,
+        reported.denominator::decimal(18, 3) as people,
+        reported.known_from,
+        reported.edition,
+        reported.is_provisional,
+        reported.caveat,
+        reported.extract_id
+    from periods_of_spreads
+    inner join ccg_members
+        on
+            periods_of_spreads.ccg_code = ccg_members.ccg_code
+            and periods_of_spreads.member_level = ccg_members.member_level
+            and periods_of_spreads.period_end between ccg_members.valid_from and ccg_members.valid_to
+    left join reported
+        on
+            periods_of_spreads.from_indicator_id = reported.indicator_id
+            and periods_of_spreads.member_level = reported.org_level
+            and ccg_members.member_code = reported.org_code
+            and periods_of_spreads.period_type = reported.period_type
+            and periods_of_spreads.period_start = reported.period_start
+            and periods_of_spreads.period_end = reported.period_end
+
+),
+
+ccg_rates as (
+
+    select
+        indicator_id,
+        org_code,
+        period_type,
+        period_start,
+        period_end,
+        value::decimal(18, 6) as rate,
+        known_from,
+        extract_id
+    from reported
+    where org_level in ('ccg', 'sub_icb') and value is not null
+
+),
+
+spreads as (
+
+    select
+        member_rates.indicator_id,
+        member_rates.rule,
+        member_rates.from_indicator_id,
+        member_rates.member_level,
+        member_rates.ccg_code,
+        member_rates.period_type,
+        member_rates.period_start,
+        member_rates.period_end,
+        count(*) as member_count,
+        list(member_rates.member_code order by member_rates.member_code) filter (where member_rates.rate is null)
+            as missing_codes,
+        max(member_rates.rate) as highest,
+        min(member_rates.rate) as lowest,
+        arg_max(member_rates.member_code, member_rates.rate) as highest_code,
+        arg_min(member_rates.member_code, member_rates.rate) as lowest_code,
+        any_value(ccg_rates.rate) as ccg_rate,
+        case when count(member_rates.people) = count(*)
+            then (100000 * sum(member_rates.cases)::double / nullif(sum(member_rates.people), 0)::double)::decimal(18, 6)
+        end as weighted_rate,
+        sum(member_rates.cases) as all_cases,
+        sum(member_rates.people) as all_people,
+        greatest(max(member_rates.known_from), max(ccg_rates.known_from)) as known_from,
+        list_distinct(list(member_rates.edition) filter (where member_rates.rate is not null)) as editions,
+        coalesce(bool_or(member_rates.is_provisional), false) as is_provisional,
+        {{ join_caveats("member_rates.member_code || ': ' || member_rates.caveat") }} as caveat,
+        list_sort(list_distinct(list_concat(
+            list(member_rates.extract_id) filter (where member_rates.extract_id is not null),
+            coalesce(list(ccg_rates.extract_id) filter (
+                where ccg_rates.extract_id is not null and member_rates.rule = 'worst_above_mean'
+            ), [])
+        ))) as extract_ids
+    from member_rates
+    left join ccg_rates
+        on
+            member_rates.from_indicator_id = ccg_rates.indicator_id
+            and member_rates.ccg_code = ccg_rates.org_code
+            and member_rates.period_type = ccg_rates.period_type
+            and member_rates.period_start = ccg_rates.period_start
+            and member_rates.period_end = ccg_rates.period_end
+    group by
+        member_rates.indicator_id, member_rates.rule, member_rates.from_indicator_id, member_rates.member_level,
+        member_rates.ccg_code, member_rates.period_type, member_rates.period_start, member_rates.period_end
+
+),
+
+based as (
+
+    select
+        *,
+        missing_codes is not null as is_incomplete,
+        case rule
+            when 'worst_above_best' then lowest
+            when 'worst_above_mean' then coalesce(ccg_rate, weighted_rate)
+        end as base_rate,
+        case
+            when missing_codes is not null then null
+            when rule = 'highest' then highest::double
+            when rule = 'lowest' then lowest::double
+            when base_rate > 0 then (100 * (highest - base_rate)::double / base_rate::double)::decimal(18, 6)::double
+        end as spread
+    from spreads
+
+),
+
+spread_values as (
+
+    select
+        indicator_id,
+        ccg_code as org_code,
+        null::varchar as org_name,
+        case when period_end >= date '{{ var("icbs_from") }}' then 'sub_icb' else 'ccg' end as org_level,
+        period_type,
+        period_start,
+        period_end,
+        known_from,
+        null::double as numerator,
+        null::double as denominator,
+        spread as value,
+        case
+            when len(editions) = 1 then editions[1]
+            when coalesce(len(editions), 0) = 0 then 'unknown'
+            else 'mixed'
+        end as edition,
+        is_provisional,
+        concat_ws(
+            '; ',
+            case
+                when is_incomplete
+                    then 'no value: of ' || member_count || ' at the level of the ' || member_level || ', no '
+                    || from_indicator_id || ' of ' || array_to_string(missing_codes, ', ')
+                when spread is null and base_rate = 0 then 'no value: nothing is a percentage above a rate of none'
+                when spread is null
+                    then 'no value: no mean, for the CCG returned no rate of its own, and not every one of its '
+                    || member_level || 's the counts of which its rate is made'
+                when rule = 'lowest' then 'the lowest of ' || member_count || ': ' || lowest_code
+                else 'the highest of ' || member_count || ': ' || highest_code
+            end,
+            case
+                when spread is null or rule <> 'worst_above_mean' then null
+                when ccg_rate is not null then 'the mean is the rate that the CCG returned'
+                else 'the mean is that of all people, not of the rates: ' || {{ figure_in_words('all_cases') }} || ' of '
+                || {{ figure_in_words('all_people') }}
+            end,
+            caveat
+        ) as caveat,
+        case
+            when spread is not null and base_rate is not null
+                then '(' || {{ figure_in_words('highest') }} || ' - ' || {{ figure_in_words('base_rate') }} || ') / '
+                || {{ figure_in_words('base_rate') }} || ' x 100'
+        end as arithmetic,
+        extract_ids,
+        case when spread is not null then base_rate::double end as base_rate
+    from based
+
+),
+
 worked_out as (
 
-    select * from county_values
+    select
+        *,
+        null::double as base_rate
+    from county_values
+
+    union all
+
+    select
+        *,
+        null::double as base_rate
+    from share_values
+
+    union all
+
+    select * from spread_values
 
 ),
 
@@ -256,6 +590,7 @@ select
     worked_out.is_provisional,
     worked_out.caveat,
     worked_out.arithmetic,
-    worked_out.extract_ids
+    worked_out.extract_ids,
+    worked_out.base_rate
 from worked_out
 inner join indicators using (indicator_id)

@@ -22,6 +22,18 @@ sanctions as (
 
 ),
 
+assessed as (
+
+    select * from {{ ref('iaf_indicators') }}
+
+),
+
+risk_links as (
+
+    select * from {{ ref('risk_indicators') }}
+
+),
+
 members as (
 
     select
@@ -51,6 +63,26 @@ members as (
             indicator_id,
             null::integer as stated_order
         from sanctions
+
+        union all
+
+        select distinct
+            'iaf' as set_id,
+            indicator_id,
+            null::integer as stated_order
+        from assessed
+
+        union all
+
+        select distinct
+            'board_assurance' as set_id,
+            indicators.indicator_id,
+            null::integer as stated_order
+        from risk_links
+        inner join indicators
+            on
+                risk_links.indicator_id = indicators.indicator_id
+                or risk_links.indicator_set = indicators.indicator_set
     )
     group by set_id, indicator_id
 

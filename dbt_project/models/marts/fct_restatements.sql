@@ -204,7 +204,8 @@ valued as (
 
     select
         pairs.*,
-        indicators.unit
+        indicators.unit,
+        indicators.judged_at
     from pairs
     inner join indicators using (indicator_id)
     where
@@ -226,9 +227,11 @@ judged as (
 
     select
         *,
-        {{ is_met('previous_numerator', 'previous_denominator', 'previous_value', 'unit', 'standard', 'comparator') }}
-            as was_met,
-        {{ is_met('numerator', 'denominator', 'value', 'unit', 'standard', 'comparator') }} as is_met
+        case when {{ is_judged_at('judged_at', 'org_level', 'org_code') }} then standard end as judged_standard,
+        {{ is_met(
+            'previous_numerator', 'previous_denominator', 'previous_value', 'unit', 'judged_standard', 'comparator'
+        ) }} as was_met,
+        {{ is_met('numerator', 'denominator', 'value', 'unit', 'judged_standard', 'comparator') }} as is_met
     from in_force
 
 )

@@ -433,7 +433,7 @@ foreseen as (
                 then coalesce(forecasts.caveat, case when actual is null then 'no forecast: the year to date is not known' end)
         end as forecast_caveat,
         (planned_for_year::double - forecasts.forecast) / forecasts.standard_error as deviations,
-        {{ normal_share_below('deviations') }} as chance_of_less
+        round({{ normal_share_below('deviations') }}, 6) as chance_of_less
     from judged
     left join forecasts
         on
@@ -484,7 +484,7 @@ select
         -- What is counted never becomes less.
         when left_of_year < 0 and unit in ('count', 'days') then case direction when 'lower' then 0 else 1 end
         when direction = 'lower' then chance_of_less
-        when direction = 'higher' then 1 - chance_of_less
+        when direction = 'higher' then round(1 - chance_of_less, 6)
     end::double as chance_of_meeting_plan,
     actual_source,
     is_provisional,

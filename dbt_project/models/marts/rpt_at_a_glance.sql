@@ -175,9 +175,9 @@ lines as (
 
 ),
 
+-- What the extracts said of a month before: a return may still have it.
 revisions as (
 
-    -- What the extracts said of a month before: the value that a return still has.
     select
         indicator_id,
         org_code,
@@ -259,8 +259,10 @@ compared as (
             when not differences.is_same_indicator then lines.difference_reason
             when differences.revised_at is not null
                 then 'the return has the figure before its revision of ' || strftime(differences.revised_at, '%-d %B %Y')
+            when differences.derived_edition = 'provisional'
+                then 'the extract is provisional, and the return may rest on figures revised since: the final edition tells'
             when differences.derived_edition in ('revised', 'final')
-                then 'the extract is the ' || differences.derived_edition || ' edition; the edition of the return is not stated'
+                then 'the extract is the ' || differences.derived_edition || ' edition, and the return may rest on an earlier one'
             else 'not known: a question to who returned it'
         end as reason_of_difference
     from lines

@@ -33,13 +33,27 @@ organisations as (
 
 ),
 
+indicators as (
+
+    select * from {{ ref('dim_indicators') }}
+
+),
+
+members as (
+
+    select * from {{ ref('dim_indicator_sets') }}
+    where set_id = 'bcf'
+
+),
+
 -- What the payment rests on is in the view of the payment.
 metrics as (
 
-    select * from {{ ref('dim_indicators') }}
+    select indicators.*
+    from indicators
+    inner join members using (indicator_id)
     where
-        indicator_set = 'bcf'
-        and indicator_id not in (
+        indicator_id not in (
             select baseline_indicator_id from payment_rules
             union all
             select pot_indicator_id from payment_rules

@@ -370,6 +370,7 @@ select
                     when 'week' then ' weeks'
                     when 'quarter' then ' quarters'
                     when 'financial_year' then ' years'
+                    when 'calendar_year' then ' years'
                     else ' months'
                 end || ' in a row' || case when is_beginning_known then '' else ', as far back as is held' end
             else ''

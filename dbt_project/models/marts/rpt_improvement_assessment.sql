@@ -93,9 +93,11 @@ overall as (
         max(band) filter (where component = 'finance') as finance_rating,
         max(score) filter (where component = 'finance') as finance_score,
         case
-            when count(score) = count(*) then (sum(score * weight_pct) / 100)::decimal(28, 12)
+            when count(score) = count(*) and sum(weight_pct) = 100
+                then (sum(score * weight_pct) / 100)::decimal(28, 12)
         end as overall_score,
         bool_and(is_scored_enough) as is_scored_enough,
+        sum(weight_pct) as weight_pct_in_all,
         -- Known without the other components: red in each that overrides.
         coalesce(bool_and(coalesce(score = 0, false)) filter (where is_overriding), false) as is_overridden,
         string_agg(
@@ -150,7 +152,7 @@ select
     overall.overall_score::double as overall_score,
     case
         when overall.is_overridden then overrides.band
-        when overall.is_scored_enough then categories.band
+        when overall.is_scored_enough and overall.overall_score is not null then categories.band
     end as category,
     overall.is_overridden,
     case
@@ -162,7 +164,12 @@ select
         '; ',
         case
             when overall.is_overridden then 'red for all that overrides: ' || overrides.band || ' whatever the score'
-            when not overall.is_scored_enough then 'no category'
+            when not overall.is_scored_enough or overall.weight_pct_in_all <> 100 then 'no category'
+        end,
+        case
+            when overall.weight_pct_in_all <> 100
+                then 'the weights of the components add up to ' || {{ figure_in_words('overall.weight_pct_in_all') }}
+                || ' %, not to 100'
         end,
         overall.what_is_missing,
         overall.what_is_not_listed,

@@ -28,45 +28,52 @@ organisations as (
 
 ),
 
--- A practice belongs to a locality of a CCG, or to the CCG at once.
-practices as (
+practice_localities as (
+
+    select * from {{ ref('practice_localities') }}
+
+),
+
+placed_in_ccgs as (
 
     select
-        practices.org_code,
-        localities.org_code as locality_code,
-        coalesce(localities.parent_code, practices.parent_code) as ccg_code
-    from organisations as practices
-    left join organisations as localities
+        comparisons.*,
+        practice_localities.practice_name,
+        practice_localities.locality_code,
+        practice_localities.ccg_code
+    from comparisons
+    inner join members using (indicator_id)
+    left join practice_localities
         on
-            practices.parent_code = localities.org_code
-            and localities.org_level = 'locality'
-    where practices.org_level = 'practice'
+            comparisons.org_level = 'practice'
+            and comparisons.org_code = practice_localities.practice_code
+            and comparisons.period_end >= coalesce(practice_localities.valid_from, date '1900-01-01')
+            and comparisons.period_end <= coalesce(practice_localities.valid_to, date '9999-12-31')
+    qualify row_number() over (
+        partition by
+            comparisons.indicator_id, comparisons.org_code, comparisons.org_level, comparisons.period_type,
+            comparisons.period_start, comparisons.period_end
+        order by practice_localities.valid_from desc nulls last
+    ) = 1
 
 ),
 
 measured as (
 
     select
-        comparisons.*,
+        placed_in_ccgs.*,
         indicators.indicator_name,
         indicators.indicator_group,
         indicators.direction,
         members.sort_order,
-        organisations.org_name,
-        practices.locality_code,
-        case when comparisons.org_level = 'practice' then practices.ccg_code end as ccg_code,
-        comparisons.org_level = 'practice'
-        and practices.ccg_code is not null
-        and comparisons.unit = 'percent'
-        and comparisons.denominator > 0 as is_comparable
-    from comparisons
+        coalesce(organisations.org_name, placed_in_ccgs.practice_name) as org_name,
+        placed_in_ccgs.ccg_code is not null
+        and placed_in_ccgs.unit = 'percent'
+        and placed_in_ccgs.denominator > 0 as is_comparable
+    from placed_in_ccgs
     inner join members using (indicator_id)
     inner join indicators using (indicator_id)
     left join organisations using (org_code, org_level)
-    left join practices
-        on
-            comparisons.org_code = practices.org_code
-            and comparisons.org_level = 'practice'
 
 ),
 
@@ -127,7 +134,7 @@ judged as (
         case when has_limits then funnels.deviations end as deviations,
         case
             when measured.org_level <> 'practice' or measured.value is null then null
-            when measured.ccg_code is null then 'no limits: the catalogue does not say of which CCG the practice is'
+            when measured.ccg_code is null then 'no limits: practice_localities does not say of which CCG the practice is'
             when measured.unit <> 'percent' then 'no limits: they are drawn for percentages'
             when measured.denominator is null then 'no limits: only a percentage is returned, without its parts'
             else funnels.why_no_limits

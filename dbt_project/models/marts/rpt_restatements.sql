@@ -49,17 +49,17 @@ select
     restatements.was_met,
     restatements.is_met,
     restatements.breach_change,
-    coalesce(organisations.org_name, restatements.org_code) || ': ' || indicators.indicator_name || ' of '
+    coalesce(organisations.org_name, restatements.org_code) || ': ' || indicators.indicator_name || ', '
     || {{ period_in_words('restatements.period_type', 'restatements.period_start', 'restatements.period_end') }}
     || case restatements.restatement
-        when 'added' then ' is new: ' || value_shown
-        when 'withdrawn' then ' is withdrawn, it was ' || previous_value_shown
-        when 'counts changed' then ' stays ' || value_shown || ' on other counts'
-        else ' is now ' || value_shown || ', it was ' || previous_value_shown
+        when 'added' then ', is new: ' || value_shown
+        when 'withdrawn' then ', is withdrawn; it was ' || previous_value_shown
+        when 'counts changed' then ', stays ' || value_shown || ' on other counts'
+        else ', is now ' || value_shown || '; it was ' || previous_value_shown
     end
     || case restatements.breach_change
-        when 'appeared' then '; the standard is no longer met'
-        when 'vanished' then '; the standard is not broken any more'
+        when 'appeared' then ', and the standard is no longer met'
+        when 'vanished' then ', and the standard is not broken any more'
         else ''
     end || '.' as narrative
 from restatements
