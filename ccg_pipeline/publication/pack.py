@@ -114,7 +114,10 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
         standards=standards,
         overviews=_overviews(scope, rows("rpt_set_overview")),
         overview_months=_months(scope.period, _OVERVIEW_MONTHS),
-        providers=_grouped(rows("rpt_provider_summary"), "org_name"),
+        providers=_grouped(
+            sorted(rows("rpt_provider_summary"), key=lambda row: (row["org_level"] != "provider", row["org_name"])),
+            "org_name",
+        ),
         system=_side_by_side(rows("rpt_stp_overview")),
         local_standards=rows("rpt_local_standards"),
         trajectories=_trajectories(scope, rows("rpt_trajectories")),
