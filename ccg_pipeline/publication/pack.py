@@ -112,7 +112,11 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
         glance=glance,
         exceptions=exceptions,
         standards=standards,
-        overviews=_overviews(scope, rows("rpt_set_overview")),
+        overviews=_overviews(
+            scope,
+            rows("rpt_set_overview"),
+            {row["indicator_id"]: row["indicator_set"] for row in rows("dim_indicators")},
+        ),
         overview_months=_months(scope.period, _OVERVIEW_MONTHS),
         providers=_grouped(
             sorted(rows("rpt_provider_summary"), key=lambda row: (row["org_level"] != "provider", row["org_name"])),
@@ -358,12 +362,19 @@ def _facts(
     return facts
 
 
-def _overviews(scope: Scope, rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """The table of fifteen months of the organisation and its system, by set. Other members are in the files alone."""
+def _overviews(scope: Scope, rows: Iterable[Row], own_sets: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The table of fifteen months of the organisation and its system, by set.
+
+    An indicator of several sets stands once, in its own (``own_sets``); the files have it in all, and other members too.
+    """
     overviews: list[dict[str, Any]] = []
+    of_page = [row for row in rows if row["org_code"] == scope.org_code or row["org_level"] in SYSTEMS]
+    homes = {row["indicator_id"]: row["set_id"] for row in reversed(of_page)} | {
+        row["indicator_id"]: row["set_id"] for row in of_page if row["set_id"] == own_sets.get(row["indicator_id"])
+    }
     shown_here = sorted(
-        (row for row in rows if row["org_code"] == scope.org_code or row["org_level"] in SYSTEMS),
-        key=lambda row: (row["set_name"], row["org_code"] != scope.org_code),
+        (row for row in of_page if row["set_id"] == homes[row["indicator_id"]]),
+        key=lambda row: (row["set_id"] != "constitution", row["set_name"], row["org_code"] != scope.org_code),
     )
     for (set_name, org_name), of_both in _grouped(shown_here, "set_name", "org_name").items():
         overviews.append({"set_name": set_name, "org_name": org_name, "rows": of_both})
