@@ -365,7 +365,7 @@ def _facts(
 def _overviews(scope: Scope, rows: Iterable[Row], own_sets: Mapping[str, str]) -> list[dict[str, Any]]:
     """The table of fifteen months of the organisation and its system, by set.
 
-    An indicator of several sets stands once, in its own (``own_sets``); the files have it in all, and other members too.
+    An indicator of several sets stands once, in its own (``own_sets``); the files have it in all, and other members.
     """
     overviews: list[dict[str, Any]] = []
     of_page = [row for row in rows if row["org_code"] == scope.org_code or row["org_level"] in SYSTEMS]
