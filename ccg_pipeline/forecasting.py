@@ -99,7 +99,7 @@ def year_end(history: History) -> Forecast:
     months_left = 12 - history.months_elapsed
     values = list(history.values)[-MOST_MONTHS:]
     if len(values) < FEWEST_MONTHS:
-        held = f"{len(values)} month{'s' if len(values) > 1 else ''} without a gap up to then"
+        held = f"{len(values)} month{'s' if len(values) > 1 else ''} without a gap or break up to then"
         raise NotForecastError(f"no forecast: {held}, and of fewer than {FEWEST_MONTHS} the scatter cannot be told")
     if history.measured_as == "flow":
         return _flow(history, values, months_left)

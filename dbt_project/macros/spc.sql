@@ -6,9 +6,9 @@
 {%- endmacro %}
 
 {#-
-    How far a figure (in millionths) lies from the mean of a baseline, times its points and the moving ranges kept: whole
-    numbers, so that a comparison with a limit is exact. `spc_reach` is the same for a limit, with 3 for the process
-    limits and 2 for the near limits, in thirds.
+    How far a figure (in millionths) lies from the mean of a baseline, times its points and the moving ranges kept:
+    whole numbers, so that a comparison with a limit is exact. `spc_reach` is the same for a limit, with 3 for the
+    process limits and 2 for the near limits, in thirds.
 -#}
 {% macro spc_distance(figure, baseline) -%}
     (({{ figure }})::hugeint * {{ baseline }}.baseline_points - {{ baseline }}.baseline_sum)

@@ -111,7 +111,7 @@ def test_fewer_than_twelve_months_bear_no_forecast() -> None:
     with pytest.raises(NotForecastError) as error:
         year_end(of_flow([300.0] * (FEWEST_MONTHS - 1)))
     assert str(error.value) == (
-        "no forecast: 11 months without a gap up to then, and of fewer than 12 the scatter cannot be told"
+        "no forecast: 11 months without a gap or break up to then, and of fewer than 12 the scatter cannot be told"
     )
 
 

@@ -21,6 +21,23 @@ indicator_values as (
 
 ),
 
+indicators as (
+
+    select * from {{ ref('indicators') }}
+
+),
+
+-- From that day on an organisation has the figures of another too: what was before is another series.
+breaks as (
+
+    select
+        *,
+        {{ series_level() }} as series_level
+    from {{ ref('int_series_breaks') }}
+    where is_within_series
+
+),
+
 -- Years that are planned as a whole: in one figure, or in all their months or quarters.
 years_planned as (
 
@@ -40,8 +57,12 @@ years_planned as (
 
 years_under_way as (
 
-    select years_to_date.*
+    select
+        years_to_date.*,
+        indicators.unit,
+        indicators.dataset
     from years_to_date
+    inner join indicators using (indicator_id)
     inner join (
         select distinct indicator_id, org_code, series_level, financial_year_start from years_planned
     ) as planned using (indicator_id, org_code, series_level, financial_year_start)
@@ -75,13 +96,20 @@ months as (
             and years_under_way.org_code = indicator_values.org_code
             and years_under_way.series_level = indicator_values.series_level
             and indicator_values.period_end <= years_under_way.period_end
+    anti join breaks
+        on
+            years_under_way.org_code = breaks.org_code
+            and years_under_way.series_level = breaks.series_level
+            and years_under_way.dataset = breaks.dataset
+            and breaks.changed_on > indicator_values.period_start
+            and breaks.changed_on <= years_under_way.period_end
     where
         indicator_values.value is not null
         and (years_under_way.measured_as <> 'share' or indicator_values.denominator is not null)
 
 ),
 
--- Back from the last month to the first gap.
+-- Back from the last month to the first gap or break.
 histories as (
 
     select
@@ -105,7 +133,7 @@ select
     years_under_way.financial_year_start,
     years_under_way.period_end,
     years_under_way.measured_as,
-    indicators.unit,
+    years_under_way.unit,
     years_under_way.months_elapsed,
     years_under_way.actual_to_date::double as actual_to_date,
     years_under_way.part_type,
@@ -113,5 +141,4 @@ select
     histories.month_values,
     histories.month_denominators
 from years_under_way
-inner join {{ ref('indicators') }} as indicators using (indicator_id)
 left join histories using (indicator_id, org_code, series_level, period_end)

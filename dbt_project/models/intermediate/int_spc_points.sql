@@ -88,7 +88,7 @@ numbered as (
 
 ),
 
--- Why the limits are worked out anew from a point on: as stated, with a merger, or after a year or more without a figure.
+-- Why the limits are worked out anew from a point on: as stated, with a merger, or after a year without a figure.
 opened as (
 
     select
@@ -101,7 +101,9 @@ opened as (
                 when date_diff('month', numbered.previous_start, numbered.period_start)
                     > {{ var('spc_longest_gap_months') }}
                     then 'the first after '
-                    || {{ period_in_words('numbered.period_type', 'numbered.previous_start', 'numbered.previous_start + 6') }}
+                    || {{ period_in_words(
+                        'numbered.period_type', 'numbered.previous_start', 'numbered.previous_start + 6'
+                    ) }}
             end
         ), '') as opening_reason
     from numbered
@@ -160,7 +162,8 @@ running as (
         sum(millionths) over baseline as baseline_sum,
         coalesce(sum(moving_range_millionths) over baseline, 0) as ranges_sum,
         list(moving_range_millionths) over baseline as ranges,
-        sum(case when moving_range_millionths is not null then periods_missing_before end) over baseline as periods_missing,
+        sum(case when moving_range_millionths is not null then periods_missing_before end) over baseline
+            as periods_missing,
         case abs(sum(step) over six_steps) when 6 then step else 0 end as trend,
         lag(millionths) over baseline_points as one_before,
         lag(millionths, 2) over baseline_points as two_before,
@@ -298,7 +301,8 @@ select
         case when baseline_points = 1 then 'one point: no limits' end,
         case
             when baseline_points between 2 and {{ var('spc_enough_points') - 1 }}
-                then 'limits of ' || baseline_points || ' points, fewer than {{ var("spc_enough_points") }}: to be read with care'
+                then 'limits of ' || baseline_points
+                || ' points, fewer than {{ var("spc_enough_points") }}: to be read with care'
         end,
         case
             when kept_sum = 0 and ranges_sum > 0
@@ -306,7 +310,8 @@ select
         end,
         case
             when baseline_number > 1
-                then 'limits are worked out from ' || strftime(baseline_start, '%-d %B %Y') || ' on: ' || baseline_reason
+                then 'limits are worked out from ' || strftime(baseline_start, '%-d %B %Y') || ' on: '
+                || baseline_reason
         end,
         case
             when periods_missing > 0

@@ -35,6 +35,12 @@ organisations as (
 
 ),
 
+standards as (
+
+    select * from {{ ref('dim_standards') }}
+
+),
+
 indicator_values as (
 
     select * from {{ ref('fct_indicator_values') }}
@@ -258,11 +264,14 @@ compared as (
             when differences.difference is null then null
             when not differences.is_same_indicator then lines.difference_reason
             when differences.revised_at is not null
-                then 'the return has the figure before its revision of ' || strftime(differences.revised_at, '%-d %B %Y')
+                then 'the return has the figure before its revision of '
+                || strftime(differences.revised_at, '%-d %B %Y')
             when differences.derived_edition = 'provisional'
-                then 'the extract is provisional, and the return may rest on figures revised since: the final edition tells'
+                then 'the extract is provisional, and the return may rest on figures revised since: '
+                || 'the final edition tells'
             when differences.derived_edition in ('revised', 'final')
-                then 'the extract is the ' || differences.derived_edition || ' edition, and the return may rest on an earlier one'
+                then 'the extract is the ' || differences.derived_edition
+                || ' edition, and the return may rest on an earlier one'
             else 'not known: a question to who returned it'
         end as reason_of_difference
     from lines
@@ -284,6 +293,29 @@ compared as (
             and lines.org_code = differences.org_code
             and figures.reported_org_level = differences.org_level
             and lines.period_start = differences.period_start
+
+),
+
+-- What a line without a figure would be held to.
+without_figure as (
+
+    select
+        headline_indicator_id as indicator_id,
+        org_code,
+        line_level,
+        period_start,
+        period_end
+    from compared
+    where value is null and org_code is not null
+    group by all
+
+),
+
+due as (
+
+    {{ with_standard_in_force('without_figure', 'standards', [
+        'indicator_id', 'org_code', 'line_level', 'period_end'
+    ]) }}
 
 )
 
@@ -310,8 +342,12 @@ select
     compared.value,
     coalesce({{ shown('compared.value', 'indicators.unit', 'compared.numerator', 'compared.denominator') }}, 'no value')
         as value_shown,
-    compared.standard as target,
-    {{ standard_in_words('compared.standard', 'compared.comparator', 'indicators.unit') }} as target_shown,
+    case when compared.value is null then due.standard else compared.standard end as target,
+    {{ standard_in_words(
+        'case when compared.value is null then due.standard else compared.standard end',
+        'case when compared.value is null then due.comparator else compared.comparator end',
+        'indicators.unit'
+    ) }} as target_shown,
     compared.is_met,
     {{ verdict('compared.value', 'compared.standard', 'compared.is_met') }} as verdict,
     compared.periods_in_breach,
@@ -327,14 +363,18 @@ select
     {{ change_in_words('compared.change', 'indicators.direction') }} as change_verdict,
     compared.derived_indicator_id,
     compared.derived_value,
-    {{ shown('compared.derived_value', 'indicators.unit', 'compared.derived_numerator', 'compared.derived_denominator') }}
+    {{ shown(
+        'compared.derived_value', 'indicators.unit', 'compared.derived_numerator', 'compared.derived_denominator'
+    ) }}
         as derived_value_shown,
     {{ verdict('compared.derived_value', 'compared.derived_standard', 'compared.derived_is_met') }} as derived_verdict,
     compared.last_derived_value,
     compared.last_derived_is_met,
     compared.reported_indicator_id,
     compared.reported_value,
-    {{ shown('compared.reported_value', 'indicators.unit', 'compared.reported_numerator', 'compared.reported_denominator') }}
+    {{ shown(
+        'compared.reported_value', 'indicators.unit', 'compared.reported_numerator', 'compared.reported_denominator'
+    ) }}
         as reported_value_shown,
     {{ verdict('compared.reported_value', 'compared.reported_standard', 'compared.reported_is_met') }}
         as reported_verdict,
@@ -355,7 +395,9 @@ select
             when compared.quoted_source is null then 'no value: no figure is held'
         end,
         case
-            when compared.quoted_source is not null and compared.last_value is not null and not compared.is_like_for_like
+            when
+                compared.quoted_source is not null and compared.last_value is not null
+                and not compared.is_like_for_like
                 then 'last month is ' || compared.last_quoted_source || ', this month ' || compared.quoted_source
                 || ': not compared'
         end,
@@ -363,6 +405,12 @@ select
     ), '') as caveat
 from compared
 inner join indicators on compared.shown_indicator_id = indicators.indicator_id
+left join due
+    on
+        compared.headline_indicator_id = due.indicator_id
+        and compared.org_code = due.org_code
+        and compared.line_level = due.line_level
+        and compared.period_start = due.period_start
 left join organisations
     on compared.org_code = organisations.org_code and compared.shown_level = organisations.org_level
 left join organisations as boards_named

@@ -239,10 +239,12 @@ described as (
         organisations.org_name,
         organisations.parent_code,
         breaches.severity,
-        case breaches.severity when 'critical' then 1 when 'major' then 2 when 'minor' then 3 else 4 end as severity_order,
+        case breaches.severity when 'critical' then 1 when 'major' then 2 when 'minor' then 3 else 4 end
+            as severity_order,
         {{ period_in_words('exceptions.period_type', 'exceptions.period_start', 'exceptions.period_end') }} as period,
         {{ period_in_words('exceptions.period_type', 'exceptions.last_start', 'exceptions.last_end') }} as last_period,
-        {{ shown('exceptions.value', 'exceptions.unit', 'exceptions.numerator', 'exceptions.denominator') }} as value_shown,
+        {{ shown('exceptions.value', 'exceptions.unit', 'exceptions.numerator', 'exceptions.denominator') }}
+            as value_shown,
         {{ shown(
             'exceptions.last_value', 'exceptions.unit', 'exceptions.last_numerator', 'exceptions.last_denominator'
         ) }} as last_value_shown,
@@ -326,9 +328,12 @@ select
         order by
             is_met, severity_order,
             -- Of percentages the points, of all else the share of the standard, or the count where that is 0.
-            case when unit = 'percent' or expected_value = 0 then shortfall else 100 * shortfall / abs(expected_value) end
-            desc,
-            periods_in_breach desc, org_code, org_level, indicator_id, exception desc, plan_id, plan_version, period_start
+            case
+                when unit = 'percent' or expected_value = 0 then shortfall
+                else 100 * shortfall / abs(expected_value)
+            end desc,
+            periods_in_breach desc, org_code, org_level, indicator_id, exception desc, plan_id, plan_version,
+            period_start
     ) as worst_first,
     change,
     case when has_last then last_value end as last_value,

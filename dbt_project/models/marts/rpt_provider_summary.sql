@@ -43,7 +43,8 @@ select
     comparisons.denominator,
     comparisons.value,
     coalesce(
-        {{ shown('comparisons.value', 'comparisons.unit', 'comparisons.numerator', 'comparisons.denominator') }}, 'no value'
+        {{ shown('comparisons.value', 'comparisons.unit', 'comparisons.numerator', 'comparisons.denominator') }},
+        'no value'
     ) as value_shown,
     comparisons.unit,
     indicators.direction,
