@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from ccg_pipeline.assets.extracts import GROUP
+from ccg_pipeline.assets.packs import PACK
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
 from ccg_pipeline.settings import Settings
 
@@ -13,15 +14,23 @@ _SETTLED_AFTER = timedelta(minutes=2)
 
 nightly_job = dg.define_asset_job(
     "nightly",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(PACK),
     description="Landing folder to publication: receive, load, check, build, judge, publish.",
     executor_def=dg.in_process_executor,
 )
 
 rebuild_job = dg.define_asset_job(
     "rebuild",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(GROUP),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(GROUP) - dg.AssetSelection.assets(PACK),
     description="What is loaded to publication: build, judge, publish; nothing is received.",
+    executor_def=dg.in_process_executor,
+)
+
+# Not part of a night: which month a committee meets on is known to people, and each pack takes seconds.
+packs_job = dg.define_asset_job(
+    "packs",
+    selection=dg.AssetSelection.assets(PACK),
+    description="The packs of a month, from the publication as it stands.",
     executor_def=dg.in_process_executor,
 )
 

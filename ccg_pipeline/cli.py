@@ -351,6 +351,8 @@ def _queries(options: argparse.Namespace) -> int:
 def _pack(options: argparse.Namespace) -> int:
     from ccg_pipeline.publication import indicators, pack, tables
 
+    if options.hide_below < 2:
+        return _usage(f"--hide-below {options.hide_below} hides nothing: 2 or more")
     settings = _publication(options)
     if settings is None:
         return 1

@@ -15,7 +15,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from ccg_pipeline.publication.tables import HIDDEN, Scope, Table, guarded
+from ccg_pipeline.publication.cells import guarded
+from ccg_pipeline.publication.tables import HIDDEN, Scope, Table
 
 # The licence under which NHS England and NHS Digital publish the extracts.
 LICENCE = {

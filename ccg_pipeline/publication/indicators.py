@@ -15,6 +15,8 @@ from typing import Any
 
 import duckdb
 
+from ccg_pipeline.publication.cells import guarded, guarded_row
+
 
 class UnknownNameError(Exception):
     """An organisation, indicator or set that the publication does not have."""
@@ -204,7 +206,7 @@ def render(rows: Sequence[dict[str, Any]], form: str) -> str:
         out = io.StringIO()
         writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
-        writer.writerows({**row, "extract_ids": " ".join(row["extract_ids"] or [])} for row in rows)
+        writer.writerows({**guarded_row(row), "extract_ids": " ".join(row["extract_ids"] or [])} for row in rows)
         return out.getvalue()
     return _as_table(rows)
 
@@ -232,7 +234,8 @@ def _as_xlsx(rows: Sequence[dict[str, Any]]) -> bytes:
                 elif isinstance(value, int | float):
                     sheet.write_number(number, column, value)
                 elif value is not None:
-                    sheet.write_string(number, column, " ".join(value) if isinstance(value, list) else str(value))
+                    text = " ".join(value) if isinstance(value, list) else str(value)
+                    sheet.write_string(number, column, guarded(text))
         sheet.freeze_panes(1, 0)
         sheet.autofit()
     return out.getvalue()

@@ -16,8 +16,9 @@ from typing import Any
 import duckdb
 
 from ccg_pipeline.publication import charts, explain, exports, suppression, workbook
+from ccg_pipeline.publication.cells import plain
 from ccg_pipeline.publication.indicators import shown
-from ccg_pipeline.publication.tables import HIDDEN, Row, Scope, Table, plain, read
+from ccg_pipeline.publication.tables import HIDDEN, Row, Scope, Table, read
 
 VARIATION = {
     "common_cause": ("common", "~", "Common cause: no significant change"),
@@ -111,12 +112,19 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
         glance=glance,
         exceptions=exceptions,
         standards=standards,
-        overviews=_overviews(scope, rows("rpt_set_overview")),
+        overviews=_overviews(
+            scope,
+            rows("rpt_set_overview"),
+            {row["indicator_id"]: row["indicator_set"] for row in rows("dim_indicators")},
+        ),
         overview_months=_months(scope.period, _OVERVIEW_MONTHS),
-        providers=_grouped(rows("rpt_provider_summary"), "org_name"),
+        providers=_grouped(
+            sorted(rows("rpt_provider_summary"), key=lambda row: (row["org_level"] != "provider", row["org_name"])),
+            "org_name",
+        ),
         system=_side_by_side(rows("rpt_stp_overview")),
         local_standards=rows("rpt_local_standards"),
-        trajectories=sorted(rows("rpt_trajectories"), key=_own_plans_first(scope)),
+        trajectories=_trajectories(scope, rows("rpt_trajectories")),
         queries=rows("rpt_data_queries"),
         restatements=_restatements(con, scope, rows("rpt_restatements")),
         rests_on=_rests_on(con, scope),
@@ -354,12 +362,19 @@ def _facts(
     return facts
 
 
-def _overviews(scope: Scope, rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """The table of fifteen months of the organisation and its system, by set. Other members are in the files alone."""
+def _overviews(scope: Scope, rows: Iterable[Row], own_sets: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The table of fifteen months of the organisation and its system, by set.
+
+    An indicator of several sets stands once, in its own (``own_sets``); the files have it in all, and other members.
+    """
     overviews: list[dict[str, Any]] = []
+    of_page = [row for row in rows if row["org_code"] == scope.org_code or row["org_level"] in SYSTEMS]
+    homes = {row["indicator_id"]: row["set_id"] for row in reversed(of_page)} | {
+        row["indicator_id"]: row["set_id"] for row in of_page if row["set_id"] == own_sets.get(row["indicator_id"])
+    }
     shown_here = sorted(
-        (row for row in rows if row["org_code"] == scope.org_code or row["org_level"] in SYSTEMS),
-        key=lambda row: (row["set_name"], row["org_code"] != scope.org_code),
+        (row for row in of_page if row["set_id"] == homes[row["indicator_id"]]),
+        key=lambda row: (row["set_id"] != "constitution", row["set_name"], row["org_code"] != scope.org_code),
     )
     for (set_name, org_name), of_both in _grouped(shown_here, "set_name", "org_name").items():
         overviews.append({"set_name": set_name, "org_name": org_name, "rows": of_both})
@@ -379,17 +394,21 @@ def _side_by_side(rows: Iterable[Row]) -> dict[str, Any]:
     return {"names": names, "lines": lines}
 
 
-def _own_plans_first(scope: Scope) -> Any:
-    """The order of plans in the page: those with a document before targets stated in returns, the organisation's own
-    before those of others."""
-    return lambda row: (
-        row["plan_id"] == "RETURNED",
-        row["org_code"] != scope.org_code,
-        row["org_code"],
-        row["indicator_name"],
-        row["period_type"],
-        row["period_end"],
+def _trajectories(scope: Scope, rows: Sequence[Row]) -> dict[str, Any]:
+    """The plans that have a figure beside them, and how many have none: those with a document before targets stated in
+    returns, the organisation's own before those of others."""
+    compared = [row for row in rows if row["actual_value"] is not None]
+    compared.sort(
+        key=lambda row: (
+            row["plan_id"] == "RETURNED",
+            row["org_code"] != scope.org_code,
+            row["org_code"],
+            row["indicator_name"],
+            row["period_type"],
+            row["period_end"],
+        )
     )
+    return {"rows": compared, "without": len(rows) - len(compared)}
 
 
 def _grouped(rows: Iterable[Row], *columns: str) -> dict[Any, list[Row]]:

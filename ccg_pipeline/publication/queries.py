@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from ccg_pipeline.publication.cells import guarded_row
 from ccg_pipeline.publication.indicators import UnknownNameError
 
 SEVERITIES = ("high", "medium", "low")
@@ -55,7 +56,7 @@ def render(rows: Sequence[dict[str, Any]], form: str) -> str:
         out = io.StringIO()
         writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(map(guarded_row, rows))
         return out.getvalue()
     return "\n".join(_as_text(row) for row in rows)
 

@@ -109,8 +109,9 @@ _NAMES = frozenset(
     "target_shown target_comparator expected_value expected_shown exception plan_id plan plan_version "
     "plan_source planned_value as_at series_level point_number baseline_number baseline_start "
     "points_in_baseline is_short is_chart_short is_preferred is_provisional edition extract_ids months_shown "
-    "last_period restated_at previous_edition latest_target latest_target_comparator is_restated period_label service provider_code local_code system_code system_level system_name is_system standard_source is_latest "
-    "periods_missing_before derived_indicator_id reported_indicator_id".split()
+    "last_period restated_at previous_edition latest_target latest_target_comparator is_restated period_label "
+    "service provider_code local_code system_code system_level system_name is_system standard_source "
+    "is_latest periods_missing_before derived_indicator_id reported_indicator_id".split()
 )
 _OF_BOTH = frozenset("change change_verdict narrative caveat worst_first severity".split())
 _OF_LIMITS = frozenset(

@@ -11,11 +11,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 import duckdb
 
+from ccg_pipeline.publication.cells import plain
 from ccg_pipeline.publication.indicators import Selection, as_published
 
 Row = dict[str, Any]
@@ -61,7 +61,7 @@ _WORDS = {"org": "organisation", "pct": "(%)", "gbp": "(GBP)", "ytd": "year to d
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the pack. ``rows`` are in a fixed order; keys are names of columns."""
+    """A table of the pack. ``rows`` are in a fixed order, by the names of columns; long ones are in files alone."""
 
     name: str
     title: str
@@ -69,6 +69,7 @@ class Table:
     description: str
     columns: Sequence[Column]
     rows: Sequence[Row] = field(repr=False)
+    is_in_workbook: bool = True
 
     def with_rows(self, rows: Sequence[Row]) -> Table:
         return replace(self, rows=rows)
@@ -183,16 +184,17 @@ def read(con: duckdb.DuckDBPyConnection, scope: Scope) -> list[Table]:
     listed = con.execute(
         """
         SELECT table_name, any_value(table_title), any_value(sheet_name), any_value(table_months),
-            any_value(table_description),
+            any_value(is_in_workbook), any_value(table_description),
             list((column_name, data_type, description, null_shorthand) ORDER BY column_order)
         FROM marts.dim_columns WHERE table_order IS NOT NULL
         GROUP BY table_name ORDER BY any_value(table_order), table_name
         """
     ).fetchall()
     tables = []
-    for name, title, sheet, months, description, cells in listed:
+    for name, title, sheet, months, is_in_workbook, description, cells in listed:
         columns = [Column(*cell) for cell in cells]
-        tables.append(Table(name, title, sheet, description, columns, _rows(con, scope, name, months, columns)))
+        rows = _rows(con, scope, name, months, columns)
+        tables.append(Table(name, title, sheet, description, columns, rows, is_in_workbook))
     return tables
 
 
@@ -258,22 +260,3 @@ _FIGURES = """
     FROM marts.fct_standard_comparisons
     WHERE list_contains($org_codes, org_code) AND period_end <= $period_end
 """
-
-
-def plain(cell: Any) -> Any:
-    """Whole numbers as int and decimals as float, so that every format writes 13127 and 85.5."""
-    if isinstance(cell, Decimal):
-        cell = float(cell)
-    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
-
-
-def guarded(text: str, is_strict: bool = True) -> str:
-    """Text that no spreadsheet takes for a formula: a space goes before the signs that begin one.
-
-    Unless strict, a sign that stands alone (the comparator =) is left as it is: it is no formula.
-    """
-    is_formula = text[:1] in _FORMULA_SIGNS and text[:1] != "" and (is_strict or len(text) > 1)
-    return f" {text}" if is_formula else text
-
-
-_FORMULA_SIGNS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 (spreadsheets also take the wide signs)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from ccg_pipeline.publication.tables import HIDDEN, Column, Row, Scope, Table, guarded
+from ccg_pipeline.publication.cells import guarded
+from ccg_pipeline.publication.tables import HIDDEN, Column, Row, Scope, Table
 
 NOT_AVAILABLE, NOT_APPLICABLE, PROVISIONAL, REVISED = "[x]", "[z]", "[p]", "[r]"
 SHORTHAND = {
@@ -48,7 +49,8 @@ def build(tables: Sequence[Table], scope: Scope) -> bytes:
         _contents(book, formats, tables)
         _notes(book, formats, tables)
         for table in tables:
-            _sheet(book, formats, table)
+            if table.is_in_workbook:
+                _sheet(book, formats, table)
     return out.getvalue()
 
 
@@ -96,12 +98,25 @@ def _cover(book: Any, formats: _Formats, scope: Scope, title: str) -> None:
 def _contents(book: Any, formats: _Formats, tables: Sequence[Table]) -> None:
     sheet = book.add_worksheet("Contents")
     sheet.write_string(0, 0, "Contents", formats.title)
-    sheet.write_string(1, 0, "This sheet has one table: the sheets of the workbook, with what each holds.")
+    sheet.write_string(
+        1, 0, "This sheet has one table: the sheets of the workbook, and the longer tables in files beside it."
+    )
     listed = [("Notes", "Shorthand and other notes", "", "")]
-    listed += [(table.sheet, table.title, f"{len(table.rows)}", table.description) for table in tables]
+    listed += [
+        (
+            table.sheet if table.is_in_workbook else f"csv/{table.sheet}.csv",
+            table.title,
+            f"{len(table.rows)}",
+            table.description,
+        )
+        for table in tables
+    ]
     _table(sheet, 2, "contents", ["Sheet", "Title", "Rows", "What one row is"], len(listed), formats)
     for number, (name, title, rows, description) in enumerate(listed, 3):
-        sheet.write_url(number, 0, f"internal:'{name}'!A1", formats.link, name)
+        if name.endswith(".csv"):
+            sheet.write_string(number, 0, name, formats.wrapped)
+        else:
+            sheet.write_url(number, 0, f"internal:'{name}'!A1", formats.link, name)
         sheet.write_string(number, 1, guarded(title), formats.wrapped)
         if rows:
             sheet.write_number(number, 2, int(rows), formats.number("#,##0"))

@@ -1,7 +1,11 @@
+import csv
+import io
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 
 from ccg_pipeline.publication.indicators import (
@@ -12,6 +16,7 @@ from ccg_pipeline.publication.indicators import (
     shown,
     verdict,
     why_nothing,
+    write,
 )
 
 ROW = {
@@ -86,6 +91,16 @@ def test_what_the_other_standard_says_stands_beside_one_of_its_own(is_met: bool 
 def test_machine_formats_are_unrounded() -> None:
     assert "91.96" in render([ROW], "csv")
     assert '"value": 91.96' in render([ROW], "json")
+
+
+def test_no_text_is_taken_for_a_formula(tmp_path: Path) -> None:
+    hostile = {**ROW, "caveat": '=HYPERLINK("x")', "comparator": "=", "value": -0.716, "unit": "count"}
+    (line,) = csv.DictReader(io.StringIO(render([hostile], "csv")))
+    assert (line["caveat"], line["comparator"], line["value"]) == (' =HYPERLINK("x")', "=", "-0.716")
+    write([hostile], "xlsx", tmp_path / "table.xlsx")
+    headings, cells = openpyxl.load_workbook(tmp_path / "table.xlsx").active.iter_rows(values_only=True)
+    row = dict(zip(headings, cells, strict=True))
+    assert (row["caveat"], row["comparator"], row["value"]) == (' =HYPERLINK("x")', " =", -0.716)
 
 
 @pytest.fixture
