@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from html.parser import HTMLParser
@@ -111,6 +112,30 @@ def test_the_workbook_has_the_same_figures_as_the_files(folder: Path) -> None:
                 if isinstance(row[place], int | float) and not isinstance(row[place], bool):
                     assert float(line[column]) == pytest.approx(row[place], rel=1e-14), (sheet, column)
         assert len(set(headings)) == len(headings)
+
+
+def test_an_office_program_reads_the_same_numbers(folder: Path, tmp_path: Path) -> None:
+    """LibreOffice opens the workbook and saves it anew: what it understood is in its own file."""
+    office = shutil.which("soffice") or shutil.which("libreoffice")
+    if office is None:
+        pytest.skip("LibreOffice is not on this machine")
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    command = [office, profile, "--headless", "--convert-to", "xlsx", "--outdir", str(tmp_path / "office")]
+    subprocess.run([*command, str(folder / "06N-2019-05.xlsx")], check=True, capture_output=True)
+    ours = openpyxl.load_workbook(folder / "06N-2019-05.xlsx")
+    theirs = openpyxl.load_workbook(tmp_path / "office" / "06N-2019-05.xlsx")
+    assert theirs.sheetnames == ours.sheetnames
+    compared = 0
+    for sheet in ours.sheetnames:
+        for line in ours[sheet].iter_rows():
+            for cell in line:
+                read = theirs[sheet][cell.coordinate]
+                if cell.data_type == "n" and cell.value is not None:
+                    assert read.data_type == "n" and read.value == pytest.approx(cell.value, rel=1e-14), (sheet, cell)
+                    compared += 1
+                else:
+                    assert read.data_type != "f", (sheet, cell)
+    assert compared > 1000
 
 
 def test_figures_lead_to_their_facts_and_nothing_leads_outside(page: str) -> None:
