@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,7 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
     )
 
 
+@cache
 def _template() -> Any:
     import jinja2
 
@@ -254,7 +256,7 @@ def _plans(con: duckdb.DuckDBPyConnection, scope: Scope) -> dict[tuple[str, str]
         WHERE list_contains($org_codes, org_code) AND period_type IN ('month', 'quarter') AND kind <> 'projection'
             AND plan_id <> 'RETURNED' AND is_current_version AND planned_value IS NOT NULL AND breakdown IS NULL
             AND period_end <= $period_end
-        ORDER BY plan_id, plan_version
+        ORDER BY plan_id, period_start
         """,
         {"org_codes": list(scope.org_codes), "period_end": scope.period_end},
     ).fetchall():
