@@ -25,6 +25,7 @@ stated as (
         returned.*,
         indicators.indicator_name,
         indicators.unit,
+        indicators.may_exceed_100,
         max(returned.value_decimals) over (
             partition by returned.extract_id, returned.indicator_id
         ) as decimals_of_return,
@@ -58,7 +59,7 @@ other_kinds as (
     from stated
     where
         value is not null
-        and (stated_unit <> unit or (unit = 'percent' and denominator is null and value > 100))
+        and (stated_unit <> unit or (unit = 'percent' and not may_exceed_100 and denominator is null and value > 100))
     group by indicator_id, org_code, org_level, period_type
 
 ),
@@ -104,7 +105,7 @@ impossible as (
         'numerator ' || {{ figure_in_words('numerator') }} || ', denominator ' || {{ figure_in_words('denominator') }}
             as evidence
     from stated
-    where unit = 'percent' and numerator > denominator
+    where unit = 'percent' and not may_exceed_100 and numerator > denominator
 
     union all
 
@@ -125,7 +126,7 @@ impossible as (
         || {{ figure_in_words('derived.denominator') }} as evidence
     from derived
     inner join indicators using (indicator_id)
-    where derived.numerator > derived.denominator
+    where derived.numerator > derived.denominator and not indicators.may_exceed_100
 
     union all
 
@@ -149,7 +150,7 @@ impossible as (
     -- Half a unit of the last digit is rounding.
     where
         abs(value - value_of_counts) > 0.5 * pow(10, -decimals_of_return) + 1e-9
-        and (numerator <= denominator or denominator is null)
+        and (numerator <= denominator or denominator is null or may_exceed_100)
 
 )
 

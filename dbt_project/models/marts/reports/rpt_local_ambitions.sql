@@ -31,7 +31,7 @@ rules as (
 comparisons as (
 
     select * from {{ ref('fct_trajectory_comparisons') }}
-    where profile = 'stated' and kind in ('plan', 'ceiling') and plan_id <> 'RETURNED' and is_current_version
+    where profile = 'stated' and kind in ('plan', 'ceiling') and plan_id <> 'RETURNED'
 
 ),
 
@@ -175,28 +175,52 @@ facts as (
 
 ),
 
--- A threshold that goes down by steps holds in the years between those for which the plan states it.
+beside as (
+
+    select
+        facts.* exclude (caveat, is_provisional),
+        comparisons.actual_value as compared_value,
+        -- An older version is shown with its figures, and the one that counts is judged.
+        case when comparisons.is_current_version then comparisons.is_on_plan end as is_on_stated_plan,
+        coalesce(comparisons.is_provisional, facts.is_provisional) as is_provisional,
+        coalesce(comparisons.caveat, facts.caveat) as caveat,
+        case when comparisons.is_current_version then facts.ambition_value end as current_value
+    from facts
+    left join comparisons
+        on
+            facts.plan_id = comparisons.plan_id
+            and facts.plan_version = comparisons.plan_version
+            and facts.indicator_id = comparisons.indicator_id
+            and facts.org_code = comparisons.org_code
+            and facts.org_level = comparisons.org_level
+            and facts.period_type = comparisons.period_type
+            and facts.period_start = comparisons.period_start
+            and coalesce(facts.breakdown_of_plan, '') = coalesce(comparisons.breakdown, '')
+
+),
+
+-- A threshold that goes down by steps holds in the years between those for which the plan, as it stands, states it.
 stepped as (
 
     select
-        facts.*,
+        beside.*,
         coalesce(rules.stands_until_next, false)
-        and facts.ambition_value is null
-        and first_value(facts.ambition_value ignore nulls) over later is not null as may_stand,
-        last_value(facts.ambition_value ignore nulls) over earlier as standing_value,
-        last_value(case when facts.ambition_value is not null then facts.period_start end ignore nulls) over earlier
+        and beside.ambition_value is null
+        and first_value(beside.current_value ignore nulls) over later is not null as may_stand,
+        last_value(beside.current_value ignore nulls) over earlier as standing_value,
+        last_value(case when beside.current_value is not null then beside.period_start end ignore nulls) over earlier
             as standing_from
-    from facts
+    from beside
     left join rules using (indicator_id)
     window
         earlier as (
-            partition by facts.indicator_id, facts.org_code, facts.org_level, facts.period_type
-            order by facts.period_start, facts.plan_version
+            partition by beside.indicator_id, beside.org_code, beside.org_level, beside.period_type
+            order by beside.period_start, beside.plan_version
             rows between unbounded preceding and current row
         ),
         later as (
-            partition by facts.indicator_id, facts.org_code, facts.org_level, facts.period_type
-            order by facts.period_start, facts.plan_version
+            partition by beside.indicator_id, beside.org_code, beside.org_level, beside.period_type
+            order by beside.period_start, beside.plan_version
             rows between current row and unbounded following
         )
 
@@ -205,26 +229,13 @@ stepped as (
 compared as (
 
     select
-        stepped.* exclude (caveat, ambition_value, is_provisional),
+        stepped.* exclude (ambition_value),
         may_stand and standing_value is not null as is_standing,
         coalesce(stepped.ambition_value, case when is_standing then stepped.standing_value end)::decimal(18, 6)
             as ambition_value,
         recomputed.recomputed_value,
-        coalesce(comparisons.actual_value, stepped.own_value)::decimal(18, 6) as actual,
-        comparisons.is_on_plan as is_on_stated_plan,
-        coalesce(comparisons.is_provisional, stepped.is_provisional) as is_provisional,
-        coalesce(comparisons.caveat, stepped.caveat) as caveat
+        coalesce(stepped.compared_value, stepped.own_value)::decimal(18, 6) as actual
     from stepped
-    left join comparisons
-        on
-            stepped.plan_id = comparisons.plan_id
-            and stepped.plan_version = comparisons.plan_version
-            and stepped.indicator_id = comparisons.indicator_id
-            and stepped.org_code = comparisons.org_code
-            and stepped.org_level = comparisons.org_level
-            and stepped.period_type = comparisons.period_type
-            and stepped.period_start = comparisons.period_start
-            and coalesce(stepped.breakdown_of_plan, '') = coalesce(comparisons.breakdown, '')
     left join recomputed
         on
             stepped.plan_id = recomputed.plan_id
