@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,18 @@ from ccg_pipeline.publication.indicators import shown
 from ccg_pipeline.publication.tables import HIDDEN, Row, Scope, Table, read
 
 VARIATION = {
-    "common_cause": ("common", "~", "Common cause: no significant change"),
-    "improving_high": ("improving", "H", "Special cause: improvement, high or rising"),
-    "improving_low": ("improving", "L", "Special cause: improvement, low or falling"),
-    "concerning_high": ("concerning", "H", "Special cause: concern, high or rising"),
-    "concerning_low": ("concerning", "L", "Special cause: concern, low or falling"),
-    "neutral_high": ("neutral", "H", "Special cause: high or rising, neither side is better"),
-    "neutral_low": ("neutral", "L", "Special cause: low or falling, neither side is better"),
+    "common_cause": ("common", "~", "Common cause"),
+    "improving_high": ("improving", "H", "Improvement: high or rising"),
+    "improving_low": ("improving", "L", "Improvement: low or falling"),
+    "concerning_high": ("concerning", "H", "Concern: high or rising"),
+    "concerning_low": ("concerning", "L", "Concern: low or falling"),
+    "neutral_high": ("neutral", "H", "Special cause: high or rising"),
+    "neutral_low": ("neutral", "L", "Special cause: low or falling"),
 }
 ASSURANCE = {
-    "consistently_pass": ("improving", "P", "Expected to pass the target every time"),
-    "consistently_fail": ("concerning", "F", "Expected to fail the target every time"),
-    "hit_and_miss": ("common", "?", "May pass or fail the target by chance"),
+    "consistently_pass": ("improving", "P", "Expected to pass"),
+    "consistently_fail": ("concerning", "F", "Expected to fail"),
+    "hit_and_miss": ("common", "?", "May pass or fail"),
 }
 RULES = {
     "outside_limits": "outside the limits",
@@ -134,6 +135,7 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
     )
 
 
+@cache
 def _template() -> Any:
     import jinja2
 
@@ -167,9 +169,9 @@ def anchor(row: Mapping[str, Any], period_start: date | None = None) -> str:
 
 
 def _exceptions(scope: Scope, rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """The exceptions by whose they are, the worst first; those that ended come last, as in the table."""
+    """The exceptions by whose they are, the worst first: months before weeks and years, and what ended last."""
     groups: dict[str, list[Row]] = {"own": [], "system": [], "providers": []}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (row["change"] == "ended", row["period_type"] != "month")):
         if row["org_code"] == scope.org_code:
             groups["own"].append(row)
         elif row["org_level"] in SYSTEMS:
@@ -254,7 +256,7 @@ def _plans(con: duckdb.DuckDBPyConnection, scope: Scope) -> dict[tuple[str, str]
         WHERE list_contains($org_codes, org_code) AND period_type IN ('month', 'quarter') AND kind <> 'projection'
             AND plan_id <> 'RETURNED' AND is_current_version AND planned_value IS NOT NULL AND breakdown IS NULL
             AND period_end <= $period_end
-        ORDER BY plan_id, plan_version
+        ORDER BY plan_id, period_start
         """,
         {"org_codes": list(scope.org_codes), "period_end": scope.period_end},
     ).fetchall():

@@ -228,18 +228,25 @@ def _systems(con: duckdb.DuckDBPyConnection, figures: Iterable[Figure]) -> Itera
 
 
 def _years(con: duckdb.DuckDBPyConnection, figures: Iterable[Figure]) -> Iterator[tuple[Key, list[Key]]]:
-    """Years to date and their months; of what is counted at the end of a month, the last month alone."""
+    """Longer periods and the months, or quarters, that they are made of; of what is counted at the end of a month, the
+    last one alone."""
     stocks = {
         name for (name,) in con.execute("SELECT indicator_id FROM marts.dim_indicators WHERE is_stock").fetchall()
     }
-    for key in dict.fromkeys(figure.key for figure in figures if figure.key[2] == "ytd"):
-        indicator_id, org_code, _, start, end = key
-        start = end.replace(day=1) if indicator_id in stocks else start
-        months = []
-        while start <= end:
-            months.append((indicator_id, org_code, "month", start, _last_day(start)))
-            start = _month_before(start, -1)
-        yield key, months
+    longer = ("ytd", "quarter", "financial_year")
+    for key in dict.fromkeys(figure.key for figure in figures if figure.key[2] in longer):
+        indicator_id, org_code, period_type, start, end = key
+        for kind, length in (("month", 1), ("quarter", 3)):
+            first = _month_before(end.replace(day=1), length - 1) if indicator_id in stocks else start
+            if kind == period_type or (kind == "quarter" and first.month % 3 != 1):
+                continue
+            parts = []
+            while first <= end:
+                last = _last_day(_month_before(first, 1 - length))
+                parts.append((indicator_id, org_code, kind, first, last))
+                first = _month_before(first, -length)
+            if parts and parts[-1][4] == end:
+                yield key, parts
 
 
 def _wholes(con: duckdb.DuckDBPyConnection, figures: Iterable[Figure]) -> Iterator[tuple[Key, list[Key]]]:

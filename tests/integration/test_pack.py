@@ -206,6 +206,14 @@ def test_a_public_pack_tells_no_small_number(sample_home: Path, folder: Path, tm
             assert not any(0 < count < 5 for count in counts[: 3 if line["unit"] == "percent" else 2]), line
     assert hidden > 50
     assert shown > 500
+    # A system and its members, of one indicator and period: never one hidden figure alone.
+    sums: dict[tuple[str, ...], dict[str, bool]] = {}
+    for line in rows_of(tmp_path / "csv" / "values.csv"):
+        if line["source"] == "derived" and line["org_code"] in ("QM7", "06K", "06N", "07H"):
+            period = (line["indicator_id"], line["period_type"], line["period_start"], line["period_end"])
+            sums.setdefault(period, {})[line["org_code"]] = line["value"] == "[c]"
+    told = [period for period, by_org in sums.items() if len(by_org) == 4 and sum(by_org.values()) == 1]
+    assert (told, any(sum(by_org.values()) > 1 for by_org in sums.values())) == ([], True)
     public = (tmp_path / "06N-2019-05-public.html").read_text(encoding="utf-8")
     assert "small numbers are hidden and marked [c]" in public
     assert "Facts behind the figures" not in public

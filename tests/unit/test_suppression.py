@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import duckdb
 import pytest
 
 from ccg_pipeline.publication import suppression
@@ -150,3 +151,19 @@ def test_limits_that_would_give_a_point_away_are_hidden_with_it() -> None:
     assert (shown["value"], shown["mean"], shown["upper_limit"]) == (80.0, HIDDEN, HIDDEN)
     assert suppression._point(point, {key("A")}, {("X", "A")})["value"] == HIDDEN
     assert suppression._point(june, set(), set()) == june
+
+
+def test_longer_periods_are_sums_of_months_and_of_quarters_and_stocks_their_last_one() -> None:
+    year = key("A", period_type="financial_year", start=date(2018, 4, 1), end=date(2019, 3, 31))
+    to_date = key("A", period_type="ytd", start=date(2019, 4, 1))
+    stock = key("A", indicator_id="WAITING", period_type="ytd", start=date(2019, 4, 1))
+    figures = [Figure(one, 1, None, 1, "count") for one in (year, to_date, stock)]
+    with duckdb.connect() as con:
+        con.execute("CREATE SCHEMA marts")
+        con.execute("CREATE TABLE marts.dim_indicators AS SELECT 'WAITING' AS indicator_id, true AS is_stock")
+        sums = list(suppression._years(con, figures))
+    told = [(whole, [(part[2], part[3].isoformat(), part[4].isoformat()) for part in parts]) for whole, parts in sums]
+    assert [(whole, len(parts)) for whole, parts in told] == [(year, 12), (year, 4), (to_date, 2), (stock, 1)]
+    assert told[0][1][-1] == ("month", "2019-03-01", "2019-03-31")
+    assert told[1][1][0] == ("quarter", "2018-04-01", "2018-06-30")
+    assert told[3][1] == [("month", "2019-05-01", "2019-05-31")]
