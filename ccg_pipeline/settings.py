@@ -97,6 +97,11 @@ class Settings:
         return self.home / "dbt" / "column-lineage.json"
 
     @property
+    def draws_column_lineage(self) -> bool:
+        """Unless ``CCG_COLUMN_LINEAGE`` is ``off``, and not for a rebuild, which leaves no trace in the history."""
+        return not self.as_known_at and os.environ.get("CCG_COLUMN_LINEAGE") != "off"
+
+    @property
     def dbt_arguments(self) -> list[str]:
         """What a dbt command needs besides its environment."""
         return ["--vars", json.dumps({"as_known_at": self.as_known_at.isoformat(" ")})] if self.as_known_at else []

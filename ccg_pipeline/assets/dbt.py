@@ -68,8 +68,8 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
         log.info("building catalogue, indicators and comparisons (dbt)")
         # Unit tests prove the models, not the night's data: `make test` runs them.
         command = ["build", "--exclude-resource-type", "unit_test", *installation.settings.dbt_arguments]
-        if installation.settings.as_known_at:
-            # A rebuild leaves no trace in the history of the assets, so nothing is drawn for it.
+        if not installation.settings.draws_column_lineage:
+            os.environ["CCG_LOG_COLUMNS"] = ""
             yield from dbt.cli(command, context=context).stream()
         else:
             lineage = ColumnLineage(installation.settings)

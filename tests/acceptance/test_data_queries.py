@@ -54,7 +54,7 @@ def paper_home(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Settin
     shutil.copytree(shared / "data" / "dtoc" / "provider", raw / "dtoc")
     settings = Settings(raw, tmp_path_factory.mktemp("paper_home"))
     land(settings)
-    build_marts(settings)
+    build_marts(settings, "+fct_data_queries")
     return settings
 
 

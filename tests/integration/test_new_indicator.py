@@ -92,7 +92,7 @@ def test_a_new_indicator_is_one_row_and_one_file(settings: WithCatalogue, capsys
     a_return(settings, "again.csv", indicator_id="HH_NINE", provider_code="", numerator="919", denominator="1000")
     a_return(settings, "june.csv", period="2019-06", value="92.00", status="provisional")
     land(settings, datetime(2019, 9, 3))
-    build_marts(settings)
+    build_marts(settings, "+fct_breaches", "+dim_indicator_sets", "+extracts")
     warehouse.publish(settings.warehouse, settings.published)
 
     with opened(settings.published) as con:

@@ -7,8 +7,6 @@ import hashlib
 import io
 import json
 import re
-import shutil
-import subprocess
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -172,21 +170,6 @@ def test_the_data_package_describes_every_file(tmp_path: Path) -> None:
         "description": "last day on which it holds",
         "when_empty": "not applicable",
     }
-
-
-def test_libreoffice_reads_the_same_numbers(tmp_path: Path) -> None:
-    office = shutil.which("soffice") or shutil.which("libreoffice")
-    if office is None:
-        pytest.skip("LibreOffice is not on this machine")
-    (tmp_path / "book.xlsx").write_bytes(workbook.build([TABLE], SCOPE))
-    converted = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false,false,false,-1"
-    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
-    command = [office, profile, "--headless", "--convert-to", converted, "--outdir", str(tmp_path)]
-    subprocess.run([*command, str(tmp_path / "book.xlsx")], check=True, capture_output=True, timeout=120)
-    (path,) = tmp_path.glob("book-one.csv")
-    lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
-    values = [dict(zip(lines[3], line, strict=False))["Value"] for line in lines[4:9]]
-    assert [float(value) if value[0] != "[" else value for value in values] == [91.96, 5, -12.5, "[x]", "[c]"]
 
 
 def point(label: str, value: float | None, **cells: Any) -> dict[str, Any]:
