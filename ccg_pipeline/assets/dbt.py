@@ -33,13 +33,14 @@ def project(settings: Settings) -> DbtProject:
 
 
 def prepare_manifest(settings: Settings) -> Path:
-    """The manifest, parsed anew where it is missing or older than what it is made from.
+    """The manifest, parsed anew where it is missing or was made from another state of the project.
 
     Raises `RuntimeError` with dbt's own words where the project does not parse.
     """
-    manifest = settings.dbt_target / "manifest.json"
-    sources = [p for p in settings.dbt_project.rglob("*") if p.is_file()]
-    if manifest.exists() and manifest.stat().st_mtime > max(p.stat().st_mtime for p in sources):
+    manifest, made_from = settings.dbt_target / "manifest.json", settings.dbt_target / "made-from.txt"
+    # Times of files would not do: a restored home is newer than the project, and what it holds may be of an older one.
+    project = nights.project_fingerprint()
+    if manifest.exists() and made_from.exists() and made_from.read_text(encoding="utf-8") == project:
         return manifest
     settings.home.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
@@ -51,6 +52,7 @@ def prepare_manifest(settings: Settings) -> Path:
     )
     if done.returncode:
         raise RuntimeError(f"the dbt project does not parse:\n{done.stdout}{done.stderr}")
+    made_from.write_text(project, encoding="utf-8")
     return manifest
 
 
