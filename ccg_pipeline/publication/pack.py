@@ -106,18 +106,21 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
     glance = rows("rpt_at_a_glance")
     exceptions = _exceptions(scope, rows("rpt_exceptions"))
     standards = _standards(con, scope, tables)
-    facts = _facts(con, scope, glance, exceptions, standards)
+    overviews = _overviews(
+        scope,
+        rows("rpt_set_overview"),
+        {row["indicator_id"]: row["indicator_set"] for row in rows("dim_indicators")},
+    )
+    figures = [row for overview in overviews for row in overview["rows"]]
+    figures += [*rows("rpt_stp_overview"), *rows("rpt_provider_summary"), *rows("rpt_local_standards")]
+    facts = _facts(con, scope, glance, exceptions, standards, figures)
     return _template().render(
         scope=scope,
         tables=tables,
         glance=glance,
         exceptions=exceptions,
         standards=standards,
-        overviews=_overviews(
-            scope,
-            rows("rpt_set_overview"),
-            {row["indicator_id"]: row["indicator_set"] for row in rows("dim_indicators")},
-        ),
+        overviews=overviews,
         overview_months=_months(scope.period, _OVERVIEW_MONTHS),
         providers=_grouped(
             sorted(rows("rpt_provider_summary"), key=lambda row: (row["org_level"] != "provider", row["org_name"])),
@@ -317,9 +320,11 @@ def _facts(
     glance: Iterable[Row],
     exceptions: Mapping[str, Iterable[Row]],
     standards: Iterable[Mapping[str, Any]],
+    figures: Iterable[Row],
 ) -> list[dict[str, Any]]:
-    """What stands behind the headline values: those of the first page, this month and last, those of the pages of
-    standards, and the organisation's own exceptions. None in a pack for publication: they are full of counts."""
+    """What stands behind the figures of the month: those of the first page (with the month before), of the pages of
+    standards, of the exceptions and of the tables (``figures``, by indicator, organisation and start of the period).
+    None in a pack for publication: they are full of counts."""
     if scope.is_public:
         return []
     before = _later(scope.period, -1)
@@ -329,10 +334,11 @@ def _facts(
         for page in standards
         if page["last"]
     ]
+    breaches = (row for group in exceptions.values() for row in group if row["exception"] == "out of standard")
     wanted += [
         (row["indicator_id"], row["org_code"], row["period_start"])
-        for row in exceptions["own"]
-        if row["exception"] == "out of standard"
+        for row in (*breaches, *figures)
+        if row["period_start"]
     ]
     keys = con.execute(
         f"""

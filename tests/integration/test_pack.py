@@ -152,6 +152,13 @@ def test_figures_lead_to_their_facts_and_nothing_leads_outside(page: str) -> Non
         assert told in facts
 
 
+@pytest.mark.parametrize("section", ["providers", "local-standards"])
+def test_each_line_of_the_month_leads_to_its_facts(folder: Path, page: str, section: str) -> None:
+    start = page.index(f'<h2 id="{section}">')
+    lines = rows_of(folder / "csv" / f"{section.replace('-', '_')}.csv")
+    assert page[start : page.index("<h2", start + 1)].count('href="#fact-') == len(lines) > 0
+
+
 def test_each_headline_with_figures_has_its_chart_and_its_definition(folder: Path, page: str) -> None:
     lines = rows_of(folder / "csv" / "at_a_glance.csv")
     charted = [line for line in lines if line["value"]]
