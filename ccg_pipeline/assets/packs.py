@@ -34,7 +34,7 @@ def build_asset(settings: Settings) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"html", "excel", "parquet"},
         partitions_def=MONTHS,
-        description="published/<month>/<org>/: the pack of each commissioner for a month, as `ccg pack` writes it.",
+        description="published/PERIOD/ORG/: the pack of each commissioner for a month, as `ccg pack` writes it.",
     )
     def packs(context: dg.AssetExecutionContext, config: PackConfig) -> dg.MaterializeResult:
         month = date.fromisoformat(context.partition_key)
