@@ -147,13 +147,13 @@ def _of_statsmodels() -> dict[str, Callable[[Origin], float]]:
     from statsmodels.tsa.forecasting.theta import ThetaModel
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-    from ccg_pipeline.forecasting import _days, _month_after
+    from ccg_pipeline.forecasting import days_of_month
 
     def rates(origin: Origin) -> tuple[np.ndarray, np.ndarray]:
         history = origin.history
         count = len(history.values)
-        days = [_days(_month_after(history.last_month, i - count + 1)) for i in range(count)]
-        left = [_days(_month_after(history.last_month, i + 1)) for i in range(12 - history.months_elapsed)]
+        days = [days_of_month(history.last_month, i - count + 1) for i in range(count)]
+        left = [days_of_month(history.last_month, i + 1) for i in range(12 - history.months_elapsed)]
         return np.array(history.values) / np.array(days), np.array(left)
 
     def ets(**model: object) -> Callable[[Origin], float]:
@@ -177,7 +177,7 @@ def _of_statsmodels() -> dict[str, Callable[[Origin], float]]:
     def run_rate(origin: Origin) -> float:
         _, left = rates(origin)
         elapsed = origin.history.months_elapsed
-        days = sum(_days(_month_after(origin.history.last_month, -i)) for i in range(elapsed))
+        days = sum(days_of_month(origin.history.last_month, -i) for i in range(elapsed))
         return origin.history.actual_to_date / days * float(left.sum())
 
     return {

@@ -1,7 +1,8 @@
 """Months as the published files write them.
 
-Belongs here: turning the text of a period cell into the first day of its month, and the month arithmetic
-that readers and the sample share. Does not belong here: which period an indicator is judged on (dbt).
+Belongs here: turning the text of a period cell into the first day of its month, and the periods that readers and the
+sample share. Does not belong here: how months are counted (`ccg_pipeline.months`), nor which period an indicator is
+judged on (dbt).
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+
+from ccg_pipeline.months import month_end, months_later, next_month
 
 MONTHS = [
     "january",
@@ -108,19 +111,7 @@ def parse_quarter(text: str | None) -> date | None:
 
 def last_day(start: date, months: int = 1) -> date:
     """The last day of a period of so many months from ``start``."""
-    end = start
-    for _ in range(months - 1):
-        end = next_month(end)
-    return month_end(end)
-
-
-def month_end(month: date) -> date:
-    """The last day of the month."""
-    return next_month(month) - timedelta(days=1)
-
-
-def next_month(month: date) -> date:
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+    return month_end(months_later(start, months - 1))
 
 
 def months_between(first: date, last: date) -> Iterator[date]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from ccg_pipeline.months import months_later
 from ccg_pipeline.publication import charts, explain, exports, suppression, workbook
 from ccg_pipeline.publication.cells import plain
 from ccg_pipeline.publication.indicators import shown
@@ -132,7 +133,7 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
         queries=rows("rpt_data_queries"),
         restatements=_restatements(con, scope, rows("rpt_restatements")),
         rests_on=_rests_on(con, scope),
-        last_start=_later(scope.period, -1),
+        last_start=months_later(scope.period, -1),
         definitions={row["indicator_id"]: row for row in rows("dim_indicators")},
         facts=facts,
     )
@@ -274,7 +275,7 @@ def _chart(page: Mapping[str, Any], planned: Mapping[date, float]) -> dict[str, 
     months = 3 if last["period_type"] == "quarter" else 1
     starts = [points[0]["period_start"]]
     while starts[-1] < last["period_start"]:
-        starts.append(_later(starts[-1], months))
+        starts.append(months_later(starts[-1], months))
     drawn = []
     for start in starts:
         row = by_start.get(start, {})
@@ -327,7 +328,7 @@ def _facts(
     None in a pack for publication: they are full of counts."""
     if scope.is_public:
         return []
-    before = _later(scope.period, -1)
+    before = months_later(scope.period, -1)
     wanted = [(row["indicator_id"], row["org_code"], start) for row in glance for start in (scope.period, before)]
     wanted += [
         (page["definition"]["indicator_id"], page["org_code"], page["last"]["period_start"])
@@ -441,7 +442,7 @@ def _restatements(con: duckdb.DuckDBPyConnection, scope: Scope, rows: Iterable[R
             WHERE list_contains($org_codes, org_code) AND period_type = 'month' AND period_start = $before) v
             USING (extract_id)
         """,
-        {"org_codes": list(scope.org_codes), "before": _later(scope.period, -1)},
+        {"org_codes": list(scope.org_codes), "before": months_later(scope.period, -1)},
     ).fetchall()[0]
     listed = sorted(rows, key=lambda row: row["restated_at"], reverse=True)
     if since is None:
@@ -474,13 +475,8 @@ def _rests_on(con: duckdb.DuckDBPyConnection, scope: Scope) -> list[dict[str, An
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _later(start: date, months: int) -> date:
-    number = start.year * 12 + start.month - 1 + months
-    return date(number // 12, number % 12 + 1, 1)
-
-
 def _months(last: date, count: int) -> list[date]:
-    return [_later(last, back - count + 1) for back in range(count)]
+    return [months_later(last, back - count + 1) for back in range(count)]
 
 
 def _label(start: date, months: int) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from ccg_pipeline.months import month_end, months_later
 from ccg_pipeline.publication.tables import HIDDEN, Row, Scope, Table
 
 _UNITS = ("percent", "count", "days", "ratio", "rate_per_100000")
@@ -138,8 +139,8 @@ def _months(row: Row, hidden: set[Key]) -> Row:
     """A row of months side by side, the last with 15 in the name of its columns."""
     masked: set[str] = set()
     for number in range(1, 16):
-        start = _month_before(row["period_start"], 15 - number)
-        key = (row["indicator_id"], row["org_code"], "month", start, _last_day(start))
+        start = months_later(row["period_start"], number - 15)
+        key = (row["indicator_id"], row["org_code"], "month", start, month_end(start))
         if key in hidden:
             masked |= {f"{part}_{number:02d}" for part in ("value", "shown", "is_met")}
             masked |= {"caveat"} if number < 15 else {"verdict", "periods_in_breach", "caveat", *_ICONS}
@@ -183,17 +184,8 @@ def _period_before(key: Key) -> Key | None:
     length = {"month": 1, "quarter": 3, "financial_year": 12}.get(period_type)
     if length is None:
         return None
-    first = _month_before(start, length)
-    return (indicator_id, org_code, period_type, first, _last_day(_month_before(start, 1)))
-
-
-def _month_before(start: date, months: int) -> date:
-    number = start.year * 12 + start.month - 1 - months
-    return date(number // 12, number % 12 + 1, 1)
-
-
-def _last_day(start: date) -> date:
-    return date.fromordinal(_month_before(start, -1).toordinal() - 1)
+    first = months_later(start, -length)
+    return (indicator_id, org_code, period_type, first, month_end(months_later(start, -1)))
 
 
 def _figures(con: duckdb.DuckDBPyConnection, scope: Scope) -> Iterator[Figure]:
@@ -237,14 +229,14 @@ def _years(con: duckdb.DuckDBPyConnection, figures: Iterable[Figure]) -> Iterato
     for key in dict.fromkeys(figure.key for figure in figures if figure.key[2] in longer):
         indicator_id, org_code, period_type, start, end = key
         for kind, length in (("month", 1), ("quarter", 3)):
-            first = _month_before(end.replace(day=1), length - 1) if indicator_id in stocks else start
+            first = months_later(end, 1 - length) if indicator_id in stocks else start
             if kind == period_type or (kind == "quarter" and first.month % 3 != 1):
                 continue
             parts = []
             while first <= end:
-                last = _last_day(_month_before(first, 1 - length))
+                last = month_end(months_later(first, length - 1))
                 parts.append((indicator_id, org_code, kind, first, last))
-                first = _month_before(first, -length)
+                first = months_later(first, length)
             if parts and parts[-1][4] == end:
                 yield key, parts
 

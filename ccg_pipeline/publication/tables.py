@@ -6,7 +6,6 @@ what a table holds (dbt), and the formats it is written in (`exports`, `workbook
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from ccg_pipeline.months import month_end
 from ccg_pipeline.publication.cells import plain
 from ccg_pipeline.publication.indicators import Selection, as_published
 
@@ -97,7 +97,7 @@ class Scope:
 
     @property
     def period_end(self) -> date:
-        return self.period.replace(day=calendar.monthrange(self.period.year, self.period.month)[1])
+        return month_end(self.period)
 
     @property
     def month(self) -> str:
@@ -124,7 +124,7 @@ def find_scope(
     """
     code = as_published(con, Selection(org_code=org_code)).org_code
     assert code is not None
-    end = period.replace(day=calendar.monthrange(period.year, period.month)[1])
+    end = month_end(period)
     months = con.execute(
         """
         SELECT strftime(min(period_start), '%Y-%m'), strftime(max(period_end), '%Y-%m'),
