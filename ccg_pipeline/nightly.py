@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from ccg_pipeline import nights, warehouse
+from ccg_pipeline import durable, nights, warehouse
 from ccg_pipeline.landing.files import scan
 from ccg_pipeline.landing.loading import standing_in_quarantine
 from ccg_pipeline.publication.summary import Summary, summarise
@@ -70,7 +70,7 @@ def prepare_home(settings: Settings) -> None:
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     configuration = settings.dagster_home / "dagster.yaml"
     if not configuration.is_file():
-        configuration.write_text(_DAGSTER_YAML, encoding="utf-8")
+        durable.put_text(configuration, _DAGSTER_YAML)
     settings.export_environment()
 
 

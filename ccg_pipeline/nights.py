@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from typing import Any
 
+from ccg_pipeline import durable
 from ccg_pipeline.landing.files import LandedFile, landing_fingerprint
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
@@ -55,9 +55,7 @@ def remember(settings: Settings, landing: str) -> None:
         "project": project_fingerprint(),
         "published_bytes": settings.published.stat().st_size,
     }
-    beside = settings.last_night.with_suffix(".next")
-    beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(beside, settings.last_night)
+    durable.put_text(settings.last_night, json.dumps(content, indent=2) + "\n")
 
 
 def record_run(settings: Settings, record: dict[str, Any]) -> None:

@@ -22,6 +22,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from ccg_pipeline import durable
+
 _TYPES = {
     pl.String: "VARCHAR",
     pl.Int64: "BIGINT",
@@ -180,11 +182,4 @@ def publish(warehouse: Path, published: Path) -> None:
     beside = published.with_suffix(".next")
     shutil.copyfile(warehouse, beside)
     beside.chmod(0o444)
-    with open(beside, "rb") as copy:
-        os.fsync(copy.fileno())
-    os.replace(beside, published)
-    folder = os.open(published.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable.put(beside, published)

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
-from ccg_pipeline import nights
+from ccg_pipeline import durable, nights
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Dbt, Installation, log
 from ccg_pipeline.settings import Settings
@@ -43,6 +43,7 @@ def prepare_manifest(settings: Settings) -> Path:
     if manifest.exists() and made_from.exists() and made_from.read_text(encoding="utf-8") == project:
         return manifest
     settings.home.mkdir(parents=True, exist_ok=True)
+    made_from.unlink(missing_ok=True)  # a parse that is cut off leaves half a manifest
     done = subprocess.run(
         [settings.dbt_executable, "--quiet", "parse", *settings.dbt_arguments],
         cwd=settings.dbt_project,
@@ -52,7 +53,7 @@ def prepare_manifest(settings: Settings) -> Path:
     )
     if done.returncode:
         raise RuntimeError(f"the dbt project does not parse:\n{done.stdout}{done.stderr}")
-    made_from.write_text(project, encoding="utf-8")
+    durable.put_text(made_from, project)
     return manifest
 
 
@@ -126,7 +127,7 @@ class ColumnLineage:
         """For the runs to come, after one that built every model."""
         if not self.is_known:
             content = json.dumps({"project": self._project, "lineage": self._by_output})
-            self._kept.write_text(content, encoding="utf-8")
+            durable.put_text(self._kept, content)
 
     def _restored(self, output_name: str) -> dg.TableColumnLineage:
         return dg.TableColumnLineage(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from ccg_pipeline import extracts, warehouse
+from ccg_pipeline import durable, extracts, warehouse
 from ccg_pipeline.extracts import local_returns
 from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.source import Source
@@ -249,9 +249,8 @@ def _refuse(
         "UPDATE raw.extracts SET outcome = ?, reason = ?, dataset = ? WHERE extract_id = ?",
         [outcome, reason, dataset, extract_id],
     )
-    settings.quarantine.mkdir(parents=True, exist_ok=True)
     note = f"file    {file_name}\nsha256  {extract_id}\nreason  {reason}\n"
-    _note(settings, extract_id).write_text(note, encoding="utf-8")
+    durable.put_text(_note(settings, extract_id), note)
 
 
 def _refuse_undecided(con: duckdb.DuckDBPyConnection, settings: Settings, dataset: str) -> int:
