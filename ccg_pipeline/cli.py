@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from ccg_pipeline.operations import commands as operations
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
     except getattr(sys.modules.get("ccg_pipeline.warehouse"), "WarehouseBusyError", ()) as error:
         # From a night as from a rebuild; imported only by the commands that can be in each other's way.
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
+    except getattr(sys.modules.get("ccg_pipeline.operations.dagster_home"), "DagsterHomeError", ()) as error:
         print(f"stopped: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
@@ -135,6 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     ui = commands.add_parser("ui", help="the Dagster UI, schedule and sensor, on this machine alone")
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
+
+    operations.add(commands)
 
     for command in (nightly, status, indicators, explain, queries, pack, ui):
         command.add_argument("--home", metavar="DIR", help="home folder (else $CCG_HOME, else ./var)")

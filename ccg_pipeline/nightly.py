@@ -17,28 +17,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from ccg_pipeline import durable, nights, warehouse
+from ccg_pipeline import nights, warehouse
 from ccg_pipeline.landing.files import scan
 from ccg_pipeline.landing.loading import standing_in_quarantine
+from ccg_pipeline.operations import dagster_home
 from ccg_pipeline.publication.summary import Summary, summarise
 from ccg_pipeline.settings import Settings
 
 PUBLISHED, NOTHING_NEW, FAILED = "published", "nothing new", "failed"
-
-_DAGSTER_YAML = """\
-# Written by ccg. Nothing leaves the machine, one run writes at a time, all state is below this folder.
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-concurrency:
-  pools:
-    default_limit: 1
-    granularity: run
-python_logs:
-  managed_python_loggers: [ccg]
-  python_log_level: INFO
-"""
 
 
 @dataclass
@@ -66,11 +52,11 @@ class NothingKnownError(Exception):
 
 
 def prepare_home(settings: Settings) -> None:
-    """Lay out the home folder: Dagster's configuration, and the environment that its processes read."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    configuration = settings.dagster_home / "dagster.yaml"
-    if not configuration.is_file():
-        durable.put_text(configuration, _DAGSTER_YAML)
+    """Lay out the home folder: Dagster's configuration, and the environment that its processes read.
+
+    Raises `DagsterHomeError` where the environment and that configuration do not agree.
+    """
+    dagster_home.prepare(settings)
     settings.export_environment()
 
 
