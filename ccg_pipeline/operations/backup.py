@@ -138,7 +138,7 @@ def _files(settings: Settings, with_logs: bool) -> Iterator[tuple[str, Path]]:
             path = Path(folder) / name
             relative = path.relative_to(settings.home)
             made_anew = relative.parts[0] in _MADE_ANEW and not (with_logs and relative.parts[0] == "logs")
-            if made_anew and path not in kept_though:
+            if (made_anew and path not in kept_though) or relative.parts[0].startswith("."):
                 continue
             if path.is_symlink():
                 raise BackupError(

@@ -43,6 +43,7 @@ def settings(tmp_path: Path) -> Settings:
         settings.dbt_target / "manifest.json": "{}",
         settings.home / "logs" / "nightly-20190901T020000Z.log": "log",
         settings.scratch / "half.parquet": "half",
+        settings.home / ".audit-1" / "bin" / "python": "passing",
     }.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
