@@ -60,14 +60,17 @@ def reader_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds") -> Extract:
-    """One file, recognised and read; the codes of a return looked up in the catalogue, which is in ``seeds``.
+def read_extract(
+    path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds", recognised: str | None = None
+) -> Extract:
+    """One file read as the dataset that it was ``recognised`` as, or is recognised as now.
 
-    Raises `ExtractError`, also for a reader's own failure on a strange file; `OSError` where it cannot be opened.
+    The codes of a return are looked up in the catalogue, which is in ``seeds``. Raises `ExtractError`, also for a
+    reader's own failure on a strange file; `OSError` where it cannot be opened.
     """
     source = Source(path, name)
     try:
-        extract = extracts.read(source)
+        extract = extracts.read(source, recognised)
         if extract.dataset == local_returns.name:
             extract = Catalogue.of(seeds).looked_up(extract)
     except (ExtractError, OSError, KeyboardInterrupt, MemoryError):
@@ -144,7 +147,7 @@ def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:
             progress(f"loading {dataset} {number} of {len(waiting)}: {file_name}")
             try:
                 path = paths.get(file_name, settings.raw / file_name)
-                extract = read_extract(path, file_name, settings.seeds)
+                extract = read_extract(path, file_name, settings.seeds, dataset)
                 if sha256(path) != extract_id:
                     raise OSError("it changed while it was read: still being copied?")
             except NotInCatalogueError as error:
