@@ -206,6 +206,7 @@ def _print_quarantine(quarantine: Sequence[tuple[str, str]]) -> None:
 def _status(options: argparse.Namespace) -> int:
     from ccg_pipeline import nights
     from ccg_pipeline.landing.loading import standing_in_quarantine
+    from ccg_pipeline.publication import datasets
     from ccg_pipeline.publication.summary import in_words, summarise
 
     settings = Settings.from_environment(None, options.home)
@@ -222,6 +223,8 @@ def _status(options: argparse.Namespace) -> int:
     with _published(settings) as con:
         print(f"Published: {settings.published}\n")
         print("\n".join(in_words(summarise(con))))
+        print()
+        print("\n".join(datasets.in_words(datasets.read(con), datetime.now(UTC).date())))
         _print_quarantine(standing_in_quarantine(con))
     return 0
 

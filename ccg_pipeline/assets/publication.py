@@ -36,6 +36,7 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
                 con.execute("SELECT standard_id, count(*) FROM marts.fct_breaches GROUP BY 1 ORDER BY 1").fetchall()
             )
             present = con.execute("SELECT file_name, extract_id FROM raw.received_files WHERE is_present").fetchall()
+            is_broken_off = loading.broken_off(con)
         if not settings.as_known_at:
             with warehouse.writing(settings.warehouse) as con:
                 loading.mark_published(con)
@@ -43,8 +44,8 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
         if not settings.as_known_at:
             files = scan(settings.raw)[0]
             # What came or changed while the run went on is for the next night: only what was received counts as
-            # published.
-            if sorted(present) == sorted((f.file_name, f.extract_id) for f in files):
+            # published. What a dataset broke off at is tried again, even with nothing new.
+            if not is_broken_off and sorted(present) == sorted((f.file_name, f.extract_id) for f in files):
                 nights.remember(settings, landing_fingerprint(files))
         return dg.MaterializeResult(
             metadata={
