@@ -270,7 +270,7 @@ def _layout(options: argparse.Namespace) -> int:
 
 
 def _indicators(options: argparse.Namespace) -> int:
-    from ccg_pipeline.publication import indicators
+    from ccg_pipeline.publication import datasets, indicators
 
     if options.format == "xlsx" and options.out is None:
         return _usage("--format xlsx needs --out FILE")
@@ -282,10 +282,12 @@ def _indicators(options: argparse.Namespace) -> int:
         try:
             rows = indicators.select(con, selection)
             nothing = None if rows else indicators.why_nothing(con, selection)
+            ids = {row["indicator_id"] for row in rows} | {options.indicator} - {None}
+            stale = datasets.stale_of(con, ids, {extract for row in rows for extract in row["extract_ids"] or ()})
         except indicators.UnknownNameError as error:
             return _usage(str(error))
-    if nothing:
-        print(nothing, file=sys.stderr)
+    for said in (*stale, *([nothing] if nothing else [])):
+        print(said, file=sys.stderr)
     if options.out:
         try:
             indicators.write(rows, options.format, options.out)

@@ -8,7 +8,7 @@ asks, so it is asked with that day.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -123,6 +123,73 @@ def in_words(states: Mapping[str, State], day: date) -> list[str]:
     if overdue:
         lines.append("      Fetch what is published and drop it into the landing folder.")
     return lines
+
+
+def notices(
+    con: duckdb.DuckDBPyConnection, org_codes: Collection[str], period_end: date, known_on: date
+) -> tuple[str, ...]:
+    """What a reader of the figures of organisations up to the end of a month must know first: what is held back, and
+    what was overdue on the day that these figures are of. They stay true whenever they are read."""
+    states = read(con)
+    everywhere = _resting_on(con)
+    here = _resting_on(con, org_codes, period_end)
+    said = []
+    for state in states.values():
+        # Of a dataset that no figure rests on nothing is published yet, or all rest on it, as on who belongs to whom.
+        if state.is_stale and (state.dataset in here or state.dataset not in everywhere):
+            names = here.get(state.dataset, [])
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            figures = f" Figures of it: {', '.join(names[:_NAMED])}{more}." if names else ""
+            said.append(f"{state.dataset_name}: {state.stale_in_words()}.{figures}")
+    for state in states.values():
+        is_wanted = state.next_period_end is not None and state.next_period_end <= period_end
+        if is_wanted and state.is_overdue(known_on) and state.dataset in here:
+            said.append(f"{state.dataset_name}: {state.overdue_in_words()}.")
+    return tuple(said)
+
+
+def stale_of(con: duckdb.DuckDBPyConnection, indicator_ids: Collection[str], extract_ids: Collection[str]) -> list[str]:
+    """What is held back of the datasets of some indicators and of the extracts that their values rest on."""
+    found = con.execute(
+        "SELECT dataset FROM marts.dim_indicators WHERE list_contains($indicator_ids, indicator_id) "
+        "UNION SELECT dataset FROM marts.extracts WHERE list_contains($extract_ids, extract_id)",
+        {"indicator_ids": list(indicator_ids), "extract_ids": list(extract_ids)},
+    ).fetchall()
+    named = {dataset for (dataset,) in found}
+    return [
+        f"{state.dataset_name}: {state.stale_in_words()}"
+        for state in read(con).values()
+        if state.is_stale and state.dataset in named
+    ]
+
+
+# More names than this are not read.
+_NAMED = 12
+
+
+def _resting_on(
+    con: duckdb.DuckDBPyConnection, org_codes: Collection[str] | None = None, period_end: date | None = None
+) -> dict[str, list[str]]:
+    """The names of the indicators that rest on each dataset, of all organisations and periods if none are given."""
+    rows = con.execute(
+        """
+        WITH resting AS (
+            SELECT DISTINCT indicator_id, unnest(extract_ids) AS extract_id FROM marts.fct_indicator_values
+            WHERE ($org_codes IS NULL OR list_contains($org_codes, org_code))
+                AND ($period_end IS NULL OR period_end <= $period_end)
+        )
+        SELECT DISTINCT dataset, indicator_name
+        FROM resting
+        JOIN (SELECT DISTINCT extract_id, dataset FROM marts.extracts) USING (extract_id)
+        JOIN (SELECT indicator_id, indicator_name FROM marts.dim_indicators) USING (indicator_id)
+        ORDER BY ALL
+        """,
+        {"org_codes": None if org_codes is None else list(org_codes), "period_end": period_end},
+    ).fetchall()
+    found: dict[str, list[str]] = {}
+    for dataset, name in rows:
+        found.setdefault(dataset, []).append(name)
+    return found
 
 
 def _count(states: Iterable[State]) -> str:
