@@ -139,7 +139,7 @@ def notices(
         if state.is_stale and (state.dataset in here or state.dataset not in everywhere):
             names = here.get(state.dataset, [])
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            figures = f" Figures of it: {', '.join(names[:_NAMED])}{more}." if names else ""
+            figures = f" Figures of it: {'; '.join(names[:_NAMED])}{more}." if names else ""
             said.append(f"{state.dataset_name}: {state.stale_in_words()}.{figures}")
     for state in states.values():
         is_wanted = state.next_period_end is not None and state.next_period_end <= period_end
