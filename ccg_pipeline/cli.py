@@ -208,6 +208,7 @@ def _print_quarantine(quarantine: Sequence[tuple[str, str]]) -> None:
 def _status(options: argparse.Namespace) -> int:
     from ccg_pipeline import nights
     from ccg_pipeline.landing.loading import standing_in_quarantine
+    from ccg_pipeline.publication import datasets
     from ccg_pipeline.publication.summary import in_words, summarise
 
     settings = Settings.from_environment(None, options.home)
@@ -226,6 +227,8 @@ def _status(options: argparse.Namespace) -> int:
     with _published(settings) as con:
         print(f"Published: {settings.published}\n")
         print("\n".join(in_words(summarise(con))))
+        print()
+        print("\n".join(datasets.in_words(datasets.read(con), datetime.now(UTC).date())))
         _print_quarantine(standing_in_quarantine(con))
     return 0
 
@@ -271,7 +274,7 @@ def _layout(options: argparse.Namespace) -> int:
 
 
 def _indicators(options: argparse.Namespace) -> int:
-    from ccg_pipeline.publication import indicators
+    from ccg_pipeline.publication import datasets, indicators
 
     if options.format == "xlsx" and options.out is None:
         return _usage("--format xlsx needs --out FILE")
@@ -283,10 +286,12 @@ def _indicators(options: argparse.Namespace) -> int:
         try:
             rows = indicators.select(con, selection)
             nothing = None if rows else indicators.why_nothing(con, selection)
+            ids = {row["indicator_id"] for row in rows} | {options.indicator} - {None}
+            stale = datasets.stale_of(con, ids, {extract for row in rows for extract in row["extract_ids"] or ()})
         except indicators.UnknownNameError as error:
             return _usage(str(error))
-    if nothing:
-        print(nothing, file=sys.stderr)
+    for said in (*stale, *([nothing] if nothing else [])):
+        print(said, file=sys.stderr)
     if options.out:
         try:
             indicators.write(rows, options.format, options.out)
