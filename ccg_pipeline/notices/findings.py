@@ -152,8 +152,7 @@ def _overdue(con: duckdb.DuckDBPyConnection, today: date) -> dict[str, str]:
         return {}
     rows = con.execute(
         "SELECT dataset, strftime(next_period_start, '%Y-%m-%d'), due_on FROM marts.dim_datasets "
-        "WHERE due_on < ? ORDER BY 1",
-        [today],
+        f"WHERE due_on < DATE '{today}' ORDER BY 1"
     ).fetchall()
     return {
         f"{dataset} {period}": f"{dataset}: the period from {period} was due on {due_on}"
@@ -172,14 +171,14 @@ def _new_breaches(con: duckdb.DuckDBPyConnection, before: str | None, told: Told
             f"{_number(organisations, 'organisation')}. From now on only new ones are told."
         )
         return [notice(_key("first breaches", [line]), "breach", "breaches of standards are told from now on", [line])]
+    judged = f"[{', '.join(map(_literal, told.items.get('judged', [])))}]::VARCHAR[]"
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE new_breaches AS
-        SELECT *, {_PERIOD} AS period, list_contains(?::VARCHAR[], standard_id) AS is_judged_before,
+        SELECT *, {_PERIOD} AS period, list_contains({judged}, standard_id) AS is_judged_before,
             list_position(['critical', 'major', 'minor'], severity) AS gravity
-        FROM marts.fct_breaches ANTI JOIN read_parquet(?) USING ({_BREACH_KEY})
-        """,
-        [told.items.get("judged", []), before],
+        FROM marts.fct_breaches ANTI JOIN read_parquet({_literal(before)}) USING ({_BREACH_KEY})
+        """
     )
     total, new = con.execute("SELECT count(*), count(*) FILTER (is_judged_before) FROM temp.new_breaches").fetchall()[0]
     if not total:
@@ -231,9 +230,8 @@ def _new_restatements(con: duckdb.DuckDBPyConnection, before: str | None, told: 
     con.execute(f"CREATE OR REPLACE TEMP TABLE restated AS SELECT *, {_PERIOD} AS period FROM ({_RESTATED})")
     if before:
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE restated AS FROM temp.restated ANTI JOIN read_parquet(?) "
-            f"USING ({_RESTATEMENT_KEY})",
-            [before],
+            f"CREATE OR REPLACE TEMP TABLE restated AS FROM temp.restated ANTI JOIN read_parquet({_literal(before)}) "
+            f"USING ({_RESTATEMENT_KEY})"
         )
     counts = dict(con.execute("SELECT breach_change, count(*) FROM temp.restated GROUP BY 1").fetchall())
     if not counts:
@@ -294,8 +292,16 @@ def _judged(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _has_mart(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether the publication has a mart: one made by an older version may not have it yet."""
-    query = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'ccg' AND schema_name = 'marts' AND table_name = ?"
-    return con.execute(query, [name]).fetchone() is not None
+    found = con.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = 'ccg' AND schema_name = 'marts' "
+        f"AND table_name = {_literal(name)}"
+    )
+    return found.fetchone() is not None
+
+
+def _literal(text: str) -> str:
+    """A text in a query. Not as a parameter: with the first one DuckDB imports pandas, which takes a second."""
+    return "'{}'".format(text.replace("'", "''"))
 
 
 def _told(value: Any, length: int = 80) -> str:
