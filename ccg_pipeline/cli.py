@@ -70,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     nightly.set_defaults(command=_nightly)
 
+    notify = commands.add_parser("notify", help="send the notices that are new or still wait")
+    notify.add_argument("--test", action="store_true", help="send a notice of no news by each way that is on")
+    notify.set_defaults(command=_notify)
+
     status = commands.add_parser("status", help="last run, what is published, what stands in quarantine")
     status.set_defaults(command=_status)
 
@@ -138,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
 
-    for command in (nightly, status, indicators, explain, queries, pack, ui):
+    for command in (nightly, notify, status, indicators, explain, queries, pack, ui):
         command.add_argument("--home", metavar="DIR", help="home folder (else $CCG_HOME, else ./var)")
     return parser
 
@@ -146,12 +150,17 @@ def _parser() -> argparse.ArgumentParser:
 def _nightly(options: argparse.Namespace) -> int:
     from ccg_pipeline import nightly
     from ccg_pipeline.landing.files import LandingError
+    from ccg_pipeline.notices import telling
 
     settings = _settings(options)
     print(f"ccg nightly: {settings.raw} -> {settings.published}", flush=True)
     out = sys.stdout
+
+    def say(message: str) -> None:
+        print(f"  {message}", file=out, flush=True)
+
     try:
-        night = nightly.run(settings, lambda message: print(f"  {message}", file=out, flush=True))
+        night = telling.tell_of_night(settings, say, lambda: nightly.run(settings, say))
     except LandingError as error:
         return _usage(str(error))
     _print_night(night, settings)
@@ -203,6 +212,21 @@ def _print_quarantine(quarantine: Sequence[tuple[str, str]]) -> None:
         print(f"\nIn quarantine: {len(quarantine)} files of the landing folder, not loaded")
         for name, reason in quarantine:
             print(f"  {name}\n      {reason}")
+
+
+def _notify(options: argparse.Namespace) -> int:
+    from ccg_pipeline.notices import configuration, telling
+
+    settings = _settings(options)
+    how = configuration.configured(settings)
+    if not how.ways:
+        print("ccg: notices are off: docs/operating.md says how to switch them on", file=sys.stderr)
+        return 2
+    send = telling.send_test if options.test else telling.tell
+    said: list[str] = []
+    is_sent = send(settings, said.append)
+    print("\n".join(said) or "Nothing new to tell, and nothing waits")
+    return 0 if is_sent else 1
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -106,6 +106,16 @@ class Settings:
         return days
 
     @property
+    def notices(self) -> Path:
+        """What was told, and what still waits to be sent."""
+        return self.home / "notices"
+
+    @property
+    def notice_variables(self) -> dict[str, str]:
+        """What the environment says of notices, not judged; holds secrets. `notices.configuration` reads it."""
+        return {name: value for name, value in os.environ.items() if name.startswith("CCG_NOTIFY_")}
+
+    @property
     def dbt_project(self) -> Path:
         return PROJECT_ROOT / "dbt_project"
 

@@ -57,7 +57,9 @@ def execute(settings: Settings, sql: str, *parameters: Any) -> list[tuple]:
 
 
 def outcomes(settings: Settings) -> dict[str, str]:
-    return dict(execute(settings, "SELECT file_name, outcome FROM raw.extracts JOIN raw.received_files USING (extract_id)"))
+    return dict(
+        execute(settings, "SELECT file_name, outcome FROM raw.extracts JOIN raw.received_files USING (extract_id)")
+    )
 
 
 def extract_of(settings: Settings, file_name: str) -> str:
@@ -248,7 +250,11 @@ def test_a_failed_model_of_one_dataset_holds_that_back_and_the_rest_is_built(set
 
 MANIFEST = {
     "nodes": {
-        "model.ccg_metrics.stg_ae__attendances": {"resource_type": "model", "fqn": ["p", "staging", "ae", "x"], "name": "x"},
+        "model.ccg_metrics.stg_ae__attendances": {
+            "resource_type": "model",
+            "fqn": ["p", "staging", "ae", "x"],
+            "name": "x",
+        },
         "model.ccg_metrics.stg_landing__coverage": {
             "resource_type": "model",
             "fqn": ["p", "staging", "landing", "c"],
