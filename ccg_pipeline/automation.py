@@ -1,4 +1,4 @@
-"""When the job runs: at night, and, where switched on, when files arrive."""
+"""When the job runs: at night, and, where switched on, when files arrive; and what follows its runs: notices."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +7,7 @@ import dagster as dg
 from ccg_pipeline.assets.extracts import GROUP
 from ccg_pipeline.assets.packs import PACK
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
+from ccg_pipeline.notices import configuration, telling
 from ccg_pipeline.operations import schedule
 from ccg_pipeline.settings import Settings
 
@@ -70,3 +71,41 @@ def build_landing_sensor(settings: Settings) -> dg.SensorDefinition:
         return dg.RunRequest(run_key=fingerprint)
 
     return landing_folder
+
+
+def build_notice_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Tell of runs that the schedule, the sensor or the UI started; on where a way of telling is configured.
+
+    Dagster matches them with runs of its own processes alone; `ccg nightly` tells of its night itself.
+    """
+    is_on = bool(configuration.configured(settings).ways)
+    status = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
+
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        name="notices_of_success",
+        monitored_jobs=[nightly_job, rebuild_job],
+        default_status=status,
+        description="Tells what is new after a run: quarantine, overdue data, breaches, restatements.",
+    )
+    def notices_of_success(context: dg.RunStatusSensorContext) -> None:
+        telling.tell(settings, context.log.info)
+
+    @dg.run_failure_sensor(
+        name="notices_of_failure",
+        monitored_jobs=[nightly_job, rebuild_job],
+        default_status=status,
+        description="Tells that a run failed, and why.",
+    )
+    def notices_of_failure(context: dg.RunFailureSensorContext) -> None:
+        run_id = context.dagster_run.run_id
+        reasons = [f"{event.step_key}: {_message(event)}" for event in context.get_step_failure_events()]
+        failed = telling.Failure(run_id, reasons or [context.failure_event.message or ""], f"run {run_id} in ccg ui")
+        telling.tell(settings, context.log.info, failed)
+
+    return [notices_of_success, notices_of_failure]
+
+
+def _message(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    return ((error.cause or error).message if error else event.message or "").strip()

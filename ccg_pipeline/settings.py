@@ -16,6 +16,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 # The address of the PostgreSQL database that is to hold Dagster's own records, as a URL; a secret.
 DAGSTER_POSTGRES = "CCG_DAGSTER_POSTGRES"
+# Records of runs are small; what Dagster and dbt keep of one run is tens of megabytes.
+_DAYS_KEPT = {"runs": 1095, "logs": 90, "quarantine": 90, "dagster": 60, "rebuilds": 30, "dbt": 7}
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Settings:
     def published(self) -> Path:
         if self.as_known_at:
             # The file has the same name everywhere: its views name the database that they are in.
-            return self.home / "published" / "as-known-at" / self._moment / "ccg.duckdb"
+            return self.rebuilds / self._moment / "ccg.duckdb"
         return self.home / "published" / "ccg.duckdb"
 
     def pack_folder(self, org_code: str, month: str, is_public: bool = False) -> Path:
@@ -90,8 +92,36 @@ class Settings:
         return self.home / "runs.jsonl"
 
     @property
-    def last_night(self) -> Path:
-        return self.home / "last-night.json"
+    def rebuilds(self) -> Path:
+        """Where rebuilds are published, one folder a moment."""
+        return self.home / "published" / "as-known-at"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def days_kept(self) -> dict[str, int | None]:
+        """How many days what a run leaves is kept, by kind; None for good. ``CCG_KEEP_RUNS_DAYS`` and so on, a number
+        or ``off``. Raises `ValueError` for anything else."""
+        days: dict[str, int | None] = {}
+        for kind, default in _DAYS_KEPT.items():
+            name = f"CCG_KEEP_{kind.upper()}_DAYS"
+            given = os.environ.get(name) or str(default)
+            if given != "off" and not (given.isdecimal() and int(given) > 0):
+                raise ValueError(f"{name} is {given!r}: a number of days from 1, or off to keep them for good")
+            days[kind] = None if given == "off" else int(given)
+        return days
+
+    @property
+    def notices(self) -> Path:
+        """What was told, and what still waits to be sent."""
+        return self.home / "notices"
+
+    @property
+    def notice_variables(self) -> dict[str, str]:
+        """What the environment says of notices, not judged; holds secrets. `notices.configuration` reads it."""
+        return {name: value for name, value in os.environ.items() if name.startswith("CCG_NOTIFY_")}
 
     @property
     def dbt_project(self) -> Path:
