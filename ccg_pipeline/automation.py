@@ -8,6 +8,7 @@ from ccg_pipeline.assets.extracts import GROUP
 from ccg_pipeline.assets.packs import PACK
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
 from ccg_pipeline.notices import configuration, telling
+from ccg_pipeline.operations import schedule
 from ccg_pipeline.settings import Settings
 
 # A file modified more recently than this may still be on its way.
@@ -38,8 +39,8 @@ packs_job = dg.define_asset_job(
 nightly_schedule = dg.ScheduleDefinition(
     name="nightly_at_two",
     job=nightly_job,
-    cron_schedule="0 2 * * *",
-    execution_timezone="Europe/London",
+    cron_schedule=schedule.CRON,
+    execution_timezone=schedule.TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every night at two, by the clock in London.",
 )

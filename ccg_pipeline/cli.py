@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from ccg_pipeline.operations import commands as operations
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
     except getattr(sys.modules.get("ccg_pipeline.homes"), "HomeError", ()) as error:
         return _usage(str(error))
+    except getattr(sys.modules.get("ccg_pipeline.operations.dagster_home"), "DagsterHomeError", ()) as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -141,6 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     ui = commands.add_parser("ui", help="the Dagster UI, schedule and sensor, on this machine alone")
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
+
+    operations.add(commands)
 
     for command in (nightly, notify, status, indicators, explain, queries, pack, ui):
         command.add_argument("--home", metavar="DIR", help="home folder (else $CCG_HOME, else ./var)")

@@ -29,7 +29,7 @@ SPOIL = "UPDATE raw.ae SET over_4hrs_type1 = attendances_type1 + 1 WHERE org_cod
 
 @pytest.fixture
 def settings(sample_raw: Path, sample_home: Path, tmp_path: Path) -> Settings:
-    """A landing folder with A&E of May 2019 and one file of two other datasets; dbt's manifest is that of the sample."""
+    """A landing folder with A&E of May 2019 and one file of two other datasets; the manifest is that of the sample."""
     home = tmp_path / "home"
     shutil.copytree(sample_home / "dbt", home / "dbt")
     raw = tmp_path / "raw"
