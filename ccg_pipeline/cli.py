@@ -17,7 +17,8 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from ccg_pipeline.settings import PROJECT_ROOT, Settings
+from ccg_pipeline.settings import PROJECT_ROOT, Settings, SettingsError
+from ccg_pipeline.visible import visible, visible_output
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,11 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command; returns its exit code. What it prints cannot steer a terminal, whatever files and names hold."""
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
-    except UnusableError as error:
+        with (
+            contextlib.redirect_stdout(visible_output(sys.stdout)),
+            contextlib.redirect_stderr(visible_output(sys.stderr)),
+        ):
+            return options.command(options)
+    except (UnusableError, SettingsError) as error:
         return _usage(str(error))
     except getattr(sys.modules.get("ccg_pipeline.extracts.headings"), "HeadingsError", ()) as error:
         # The map is read while the readers are imported, so that there is nothing to import the error from.
@@ -237,18 +242,19 @@ def _check(options: argparse.Namespace) -> int:
     for given in options.files:
         inside = walk(given).items() if given.is_dir() else ()
         paths += [p for name, p in inside if not cannot_be_data(Path(name))] if given.is_dir() else [given]
-    refused = 0
+    refused, most_bytes = 0, Settings.from_environment().most_file_bytes
     for path in paths:
         try:
-            extract = read_extract(path, path.name)
+            extract = read_extract(path, path.name, most_bytes=most_bytes)
         except (ExtractError, OSError) as error:
             refused += 1
-            print(f"{path}: would be quarantined\n    {error}")
+            print(f"{visible(str(path))}: would be quarantined\n    {error}")
             continue
         published = f", published {extract.published_on}" if extract.published_on else ""
         print(
-            f"{path}: {extract.dataset}, layout {extract.layout}, {extract.period_start} to {extract.period_end}, "
-            f"edition {extract.edition}{published}, {extract.rows.height:,} rows"
+            f"{visible(str(path))}: {extract.dataset}, layout {extract.layout}, "
+            f"{extract.period_start} to {extract.period_end}, edition {extract.edition}{published}, "
+            f"{extract.rows.height:,} rows"
         )
         for caveat in extract.caveats:
             print(f"    {caveat}")
@@ -261,7 +267,7 @@ def _layout(options: argparse.Namespace) -> int:
 
     if not options.file.exists() or options.file.is_dir():
         return _usage(f"no such file: {options.file}")
-    drafted = drafts.draft(Source(options.file, options.file.name))
+    drafted = drafts.draft(Source(options.file, options.file.name, Settings.from_environment().most_file_bytes))
     print(drafts.as_csv(drafted) if options.format == "csv" else drafts.in_words(str(options.file), drafted), end="")
     return 0 if drafted.is_known else 3
 

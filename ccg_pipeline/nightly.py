@@ -80,7 +80,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
     Raises `LandingError` where the landing folder is not there, `WarehouseBusyError` where another run is writing.
     """
     started_at, clock = datetime.now(UTC), time.monotonic()
-    files, ignored = scan(settings.raw)
+    files, ignored = scan(settings.raw, settings.most_file_bytes)
     if nights.is_nothing_new(settings, files):
         night = Night(NOTHING_NEW, ignored=ignored)
     else:

@@ -11,6 +11,7 @@ from ccg_pipeline import extracts, warehouse
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Installation, progress
 from ccg_pipeline.landing import loading
+from ccg_pipeline.visible import markdown
 
 GROUP = "landing"
 RECEIVED = dg.AssetKey(["raw", "received_files"])
@@ -155,7 +156,7 @@ def registry(installation: Installation) -> Iterator[dg.MaterializeResult]:
             "extracts_quarantined": outcomes.get("quarantined", 0),
             "files_in_quarantine": len(reasons),
             "quarantine": dg.MetadataValue.md(
-                "\n".join(f"- `{name}`: {reason}" for name, reason in reasons) or "empty"
+                "\n".join(f"- {markdown(name)}: {markdown(reason)}" for name, reason in reasons) or "empty"
             ),
         },
     )

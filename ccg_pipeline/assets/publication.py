@@ -41,7 +41,7 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
                 loading.mark_published(con)
         warehouse.publish(settings.warehouse, settings.published)
         if not settings.as_known_at:
-            files = scan(settings.raw)[0]
+            files = scan(settings.raw, settings.most_file_bytes)[0]
             # What came or changed while the run went on is for the next night: only what was received counts as
             # published.
             if sorted(present) == sorted((f.file_name, f.extract_id) for f in files):

@@ -12,6 +12,7 @@ from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Installation, log
 from ccg_pipeline.checks.running import Result, Suite, load_suites, run_suite
 from ccg_pipeline.settings import Settings
+from ccg_pipeline.visible import markdown
 
 RESULTS = dg.AssetKey(["checks", "standards"])
 
@@ -45,7 +46,7 @@ def _quality_check(suite: Suite) -> dg.AssetChecksDefinition:
                 "rows_checked": max((r.evaluated for r in results), default=0),
                 "expectations": len(results),
                 "not_met": dg.MetadataValue.md(
-                    "\n".join(f"- {r.severity}: {r.in_words()}" for r in results if not r.success) or "none"
+                    "\n".join(f"- {r.severity}: {markdown(r.in_words())}" for r in results if not r.success) or "none"
                 ),
             },
         )
