@@ -133,8 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     template.set_defaults(command=_template)
 
-    sample = commands.add_parser("sample", help="write a small landing folder of sample extracts")
+    sample = commands.add_parser("sample", help="write a small landing folder of sample extracts, or a national one")
     sample.add_argument("folder", type=Path, metavar="DIR")
+    sample.add_argument("--national", action="store_true", help="RTT and A&E of national size, all of it made up")
+    sample.add_argument("--months", type=int, default=12, metavar="N", help="of --national: how many, 1 to 120 (12)")
+    sample.add_argument("--last", type=_month, metavar="YYYY-MM", help="of --national: the last of them (2025-03)")
+    sample.add_argument("--seed", type=int, default=1, help="of --national: the same seed gives the same files (1)")
+    sample.add_argument("--plain", action="store_true", help="of --national: RTT as csv, not zipped as published")
     sample.set_defaults(command=_sample)
 
     ui = commands.add_parser("ui", help="the Dagster UI, schedule and sensor, on this machine alone")
@@ -402,11 +407,32 @@ def _sample(options: argparse.Namespace) -> int:
     if options.folder.exists() and (not options.folder.is_dir() or any(options.folder.iterdir())):
         return _usage(f"{options.folder} is not an empty folder: name a new one")
     try:
-        written = write_sample(options.folder)
+        written = _write_national(options) if options.national else len(write_sample(options.folder))
     except OSError as error:
         raise UnusableError(f"{options.folder} cannot be written: {error}") from None
-    print(f"{len(written)} files written to {options.folder}")
+    print(f"{written} files written to {options.folder}")
     return 0
+
+
+def _write_national(options: argparse.Namespace) -> int:
+    """The number of files written. Raises `UnusableError` for months that cannot be."""
+    from ccg_pipeline.sample import national
+
+    last = options.last or national.LAST_MONTH
+    if not 1 <= options.months <= national.MOST_MONTHS:
+        raise UnusableError(f"--months {options.months}: from 1 to {national.MOST_MONTHS}")
+    if last >= datetime.now(UTC).date().replace(day=1):
+        raise UnusableError(f"--last {last:%Y-%m} is not over yet: name a month that is")
+    if options.seed < 0:
+        raise UnusableError(f"--seed {options.seed}: 0 or above")
+    written = national.write_national(
+        options.folder, options.months, last, national.Country(options.seed), not options.plain
+    )
+    count = 0
+    for path in written:
+        print(f"  {path.relative_to(options.folder)}", flush=True)
+        count += 1
+    return count
 
 
 def _ui(options: argparse.Namespace) -> int:
