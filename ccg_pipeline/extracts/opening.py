@@ -47,13 +47,16 @@ def opened(path: Path, most_bytes: int) -> Iterator[tuple[BinaryIO, int]]:
         if error.errno == errno.ENXIO:
             raise ExtractError(_no_file("a socket or device")) from None
         raise
-    with open(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise ExtractError(_no_file(_KINDS.get(stat.S_IFMT(found.st_mode), "no regular file")))
         if found.st_size > most_bytes:
             raise too_large(found.st_size, most_bytes)
-        yield file, found.st_size
+        with open(descriptor, "rb", closefd=False) as file:
+            yield file, found.st_size
+    finally:
+        os.close(descriptor)
 
 
 def read_once(path: Path, most_bytes: int) -> bytes:
