@@ -58,11 +58,11 @@ def build_landing_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     def landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
-            files, _ = scan(settings.raw)
+            files, _ = scan(settings.raw, settings.most_file_bytes)
         except LandingError as error:
             return dg.SkipReason(str(error))
         now = datetime.now(UTC).replace(tzinfo=None)
-        if any(now - file.modified_at < _SETTLED_AFTER for file in files):
+        if any(abs(now - file.modified_at) < _SETTLED_AFTER for file in files):
             return dg.SkipReason("a file was modified within the last two minutes: waiting for it to settle")
         fingerprint = landing_fingerprint(files)
         if fingerprint == context.cursor:

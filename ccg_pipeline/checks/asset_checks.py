@@ -45,7 +45,7 @@ def quality_result(settings: Settings, proof: holding.Proof) -> dg.AssetCheckRes
         description=proof.failure,
         metadata={
             **_found(settings, proof.results),
-            "held_back": dg.MetadataValue.md("\n".join(f"- `{name}`" for name in proof.held_back) or "none"),
+            "held_back": dg.MetadataValue.md("\n".join(f"- {markdown(name)}" for name in proof.held_back) or "none"),
         },
     )
 
@@ -97,7 +97,11 @@ def _found(settings: Settings, results: Sequence[Result]) -> dict[str, Any]:
         "rows_checked": max((r.evaluated for r in results), default=0),
         "expectations": len(results),
         "not_met": dg.MetadataValue.md(
-            "\n".join(f"- {r.severity}: {r.in_words(suites.file_names(settings, r))}" for r in results if not r.success)
+            "\n".join(
+                f"- {r.severity}: {markdown(r.in_words(suites.file_names(settings, r)))}"
+                for r in results
+                if not r.success
+            )
             or "none"
         ),
     }
