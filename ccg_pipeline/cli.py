@@ -49,10 +49,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # From a night as from a rebuild; imported only by the commands that can be in each other's way.
         print(f"stopped: {error}", file=sys.stderr)
         return 1
+    except getattr(sys.modules.get("ccg_pipeline.warehouse"), "WarehouseDamagedError", ()) as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        from ccg_pipeline import troubles
+
+        words = troubles.in_words(error, Settings.from_environment(None, getattr(options, "home", None)))
+        if words is None:
+            raise
+        print(f"stopped: {words}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -442,11 +453,15 @@ def _published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _settings(options: argparse.Namespace) -> Settings:
     """Settings for a command that writes below home. Raises `UnusableError` where that cannot be."""
+    from ccg_pipeline import troubles
+
     settings = Settings.from_environment(getattr(options, "raw", None), options.home)
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnusableError(f"the home folder {settings.home} cannot be made: {error}") from None
+    if why := troubles.why_not_writable(settings.home):
+        raise UnusableError(f"the home folder {why}")
     return settings
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 
 from ccg_pipeline.assets import dbt, extracts, packs, publication
 from ccg_pipeline.assets.resources import Installation
-from ccg_pipeline.automation import build_landing_sensor, nightly_job, nightly_schedule, packs_job, rebuild_job
+from ccg_pipeline.automation import build_landing_sensor, build_nightly_schedule, nightly_job, packs_job, rebuild_job
 from ccg_pipeline.checks.asset_checks import build_quality_checks, build_standards_asset
 from ccg_pipeline.settings import Settings
 
@@ -27,7 +27,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
         ],
         asset_checks=build_quality_checks(settings),
         jobs=[nightly_job, rebuild_job, packs_job],
-        schedules=[nightly_schedule],
+        schedules=[build_nightly_schedule(settings)],
         sensors=[build_landing_sensor(settings)],
         resources={
             "installation": Installation(

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from ccg_pipeline import durable, nights, warehouse
+from ccg_pipeline import durable, nights, troubles, warehouse
 from ccg_pipeline.landing.files import scan
 from ccg_pipeline.landing.loading import standing_in_quarantine
 from ccg_pipeline.publication.summary import Summary, summarise
@@ -77,14 +77,15 @@ def prepare_home(settings: Settings) -> None:
 def run(settings: Settings, say: Callable[[str], None]) -> Night:
     """One night, from landing folder to publication. ``say`` is told how far it is.
 
-    Raises `LandingError` where the landing folder is not there, `WarehouseBusyError` where another run is writing.
+    Raises `LandingError` where the landing folder is not there, `WarehouseBusyError` where another run is writing,
+    `WarehouseDamagedError` where the warehouse cannot be opened, `OSError` where home cannot be written.
     """
     started_at, clock = datetime.now(UTC), time.monotonic()
     files, ignored = scan(settings.raw)
     if nights.is_nothing_new(settings, files):
         night = Night(NOTHING_NEW, ignored=ignored)
     else:
-        with warehouse.sole_writer(settings.warehouse):
+        with warehouse.sole_writer(settings.warehouse, told=say):
             pass  # a run that cannot write is told so before seconds go into starting
         night = _run_job(settings, say, started_at)
         night.ignored = ignored
@@ -160,21 +161,29 @@ def _run_job(settings: Settings, say: Callable[[str], None], started_at: datetim
     with open(log_path, "w", encoding="utf-8") as log, _told(say), _quiet(log):
         import dagster as dg
 
+        from ccg_pipeline.assets import liveness
         from ccg_pipeline.definitions import build_defs
 
         try:
             job = build_defs(settings).resolve_job_def(name)
-        except RuntimeError as error:
-            return Night(FAILED, failures=[str(error)], log=str(log_path))
+        except (RuntimeError, OSError) as error:
+            return Night(FAILED, failures=[troubles.in_words(error, settings) or str(error)], log=str(log_path))
         seconds = {"start": round(time.monotonic() - clock, 1)}
         # A rebuild leaves no trace in the history of the assets: they are what they were.
         instances = dg.DagsterInstance.ephemeral if settings.as_known_at else dg.DagsterInstance.get
-        with instances() as instance:
-            result = job.execute_in_process(instance=instance, raise_on_error=False)
+        try:
+            with instances() as instance:
+                liveness.end_dead_runs(instance, settings)
+                result = job.execute_in_process(instance=instance, raise_on_error=False)
+        except Exception as error:
+            # Dagster's own records could not be written; what broke in a step stands in the result.
+            if words := troubles.in_words(error, settings):
+                return Night(FAILED, failures=[words], seconds=seconds, log=str(log_path))
+            raise
     seconds |= _seconds_by_stage(result)
     if result.success:
         return Night(PUBLISHED, seconds=seconds, log=str(log_path))
-    return Night(FAILED, failures=_failures(result), seconds=seconds, log=str(log_path))
+    return Night(FAILED, failures=_failures(result, settings), seconds=seconds, log=str(log_path))
 
 
 @contextlib.contextmanager
@@ -223,18 +232,23 @@ def _seconds_by_stage(result: Any) -> dict[str, float]:
     return seconds
 
 
-def _failures(result: Any) -> list[str]:
-    """Why the run failed: checks in their own words first, then steps that broke."""
+def _failures(result: Any, settings: Settings) -> list[str]:
+    """Why the run failed: checks in their own words first, then steps that broke, then what kept the run from them."""
     failures = []
     for evaluation in result.get_asset_check_evaluations():
         if not evaluation.passed and evaluation.severity.value == "ERROR":
             where = "/".join(evaluation.asset_key.path)
             failures.append(f"{where}: {evaluation.check_name}: {evaluation.description or 'failed'}")
-    for event in result.all_events:
-        if event.event_type_value == "STEP_FAILURE":
-            error = event.event_specific_data.error
-            cause = error.cause or error
-            message = cause.message.strip()
-            if "DagsterAssetCheckFailedError" not in message:
-                failures.append(f"{event.step_key}: {message}")
+    broken = [e for e in result.all_events if e.event_type_value == "STEP_FAILURE"]
+    for event in broken:
+        error = event.event_specific_data.error
+        cause = error.cause or error
+        message = cause.message.strip()
+        if "DagsterAssetCheckFailedError" not in message:
+            failures.append(f"{event.step_key}: {troubles.in_words(message, settings) or message}")
+    for event in [] if broken else result.all_events:
+        error = getattr(event.event_specific_data, "error", None)
+        if event.event_type_value == "PIPELINE_FAILURE" and error:
+            message = (error.cause or error).message.strip()
+            failures.append(troubles.in_words(message, settings) or message)
     return failures

@@ -58,6 +58,11 @@ def remember(settings: Settings, landing: str) -> None:
     durable.put_text(settings.last_night, json.dumps(content, indent=2) + "\n")
 
 
+def forget(settings: Settings) -> None:
+    """From here on the warehouse is no longer what the publication was made from, until the next one is made."""
+    durable.remove(settings.last_night)
+
+
 def record_run(settings: Settings, record: dict[str, Any]) -> None:
     """Append one line to ``runs.jsonl``."""
     settings.run_records.parent.mkdir(parents=True, exist_ok=True)

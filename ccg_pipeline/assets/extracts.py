@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from ccg_pipeline import extracts, warehouse
+from ccg_pipeline import extracts, nights, warehouse
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Installation, progress
 from ccg_pipeline.landing import loading
@@ -58,6 +58,7 @@ def build_assets() -> list[dg.AssetsDefinition]:
 )
 def received_files(installation: Installation) -> dg.MaterializeResult:
     settings = installation.settings
+    nights.forget(settings)
     receipt = loading.receive(settings, datetime.now(UTC).replace(tzinfo=None), progress)
     return dg.MaterializeResult(
         metadata={

@@ -14,9 +14,13 @@ from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
 from ccg_pipeline import warehouse
+from ccg_pipeline.assets import liveness
 from ccg_pipeline.settings import Settings
 
 log = logging.getLogger("ccg")
+
+# A run that Dagster starts has nobody to start it again: it waits for the one under way, which takes minutes.
+_PATIENCE_SECONDS = 60 * 60
 
 
 class Installation(dg.ConfigurableResource):
@@ -37,7 +41,10 @@ class Installation(dg.ConfigurableResource):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Installation]:
         self.settings.export_environment()
-        with warehouse.sole_writer(self.settings.warehouse):
+        with (
+            liveness.shown(self.settings, context.run_id or "no run"),
+            warehouse.sole_writer(self.settings.warehouse, _PATIENCE_SECONDS, log.info),
+        ):
             yield self
 
 
