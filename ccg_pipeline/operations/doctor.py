@@ -59,6 +59,7 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
         "disk": _disk,
         "write lock": _write_lock,
         "last run": _last_run,
+        "warehouse": _warehouse,
         "publication": _publication,
         "quarantine": _quarantine,
         "datasets": _datasets,
@@ -319,6 +320,30 @@ def _moment(text: Any) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _warehouse(settings: Settings, now: datetime) -> Iterator[Finding]:
+    topic, path = "warehouse", settings.warehouse
+    if not path.exists():
+        if settings.published.exists():
+            yield Finding(topic, LOOK, f"{path} is not there", "the next run reads the whole landing folder anew")
+        return
+    # Whoever opens it, to read too, is in a run's way.
+    if warehouse.is_being_written(path):
+        yield Finding(topic, OK, f"{path.stat().st_size:,} bytes, being written")
+        return
+    try:
+        with warehouse.reading(path) as con:
+            (loaded,) = con.execute("SELECT count(*) FROM raw.extracts WHERE outcome = 'loaded'").fetchall()[0]
+    except duckdb.Error as error:
+        if "replaying WAL file" in str(error):
+            told = "its log was cut off in the middle"
+            yield Finding(topic, LOOK, told, "the next run sets it aside and receives again what it held")
+            return
+        what, _, do = warehouse.damaged(path, _first_line(error)).partition(". ")
+        yield Finding(topic, WRONG, what, do)
+        return
+    yield Finding(topic, OK, f"{path.stat().st_size:,} bytes, {loaded:,} extracts loaded")
+
+
 def _publication(settings: Settings, now: datetime) -> Iterator[Finding]:
     topic, path = "publication", settings.published
     if not path.exists():
@@ -366,6 +391,9 @@ def _datasets(settings: Settings, now: datetime) -> Iterator[Finding]:
             states = datasets.read(con)
     except duckdb.Error:
         return  # told under publication
+    if not states:
+        yield Finding("datasets", OK, "what is due when is not known: an older version published this")
+        return
     today = now.astimezone(UTC).date()
     stale = [state for state in states.values() if state.is_stale]
     overdue = [state for state in states.values() if state.is_overdue(today)]
