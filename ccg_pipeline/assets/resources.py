@@ -16,10 +16,14 @@ from packaging.version import Version
 from pydantic import PrivateAttr
 
 from ccg_pipeline import homes, warehouse
+from ccg_pipeline.assets import liveness
 from ccg_pipeline.assets.recording import Recording, log
 from ccg_pipeline.settings import Settings
 
 __all__ = ["Dbt", "Installation", "log", "progress"]
+
+# A run that Dagster starts has nobody to start it again: it waits for the one under way, which takes minutes.
+_PATIENCE_SECONDS = 60 * 60
 
 
 class Installation(dg.ConfigurableResource):
@@ -40,6 +44,11 @@ class Installation(dg.ConfigurableResource):
         settings = Settings.from_environment(self.raw, self.home)
         return settings.rebuilt_as_known_at(datetime.fromisoformat(self.as_known_at)) if self.as_known_at else settings
 
+    @property
+    def dbt_build(self) -> list[str]:
+        """The dbt command of a night. Unit tests prove the models, not the night's data: `make test` runs them."""
+        return ["build", "--exclude-resource-type", "unit_test", *self.settings.dbt_arguments]
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Installation]:
         settings = self.settings
@@ -49,7 +58,8 @@ class Installation(dg.ConfigurableResource):
         self._recording = Recording(settings, context.run, context.instance)
         with contextlib.ExitStack() as held:
             with self._recording.kept():
-                held.enter_context(warehouse.sole_writer(settings.warehouse))
+                held.enter_context(liveness.shown(settings, context.run.run_id))
+                held.enter_context(warehouse.sole_writer(settings.warehouse, _PATIENCE_SECONDS, log.info))
                 if not settings.as_known_at:
                     for change in changed:
                         log.info(change)

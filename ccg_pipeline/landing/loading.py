@@ -1,15 +1,17 @@
 """From the landing folder into schema ``raw``: receive (what is there, whose is it), then load by dataset.
 
 Every attempted file leaves one row in ``raw.extracts`` whose ``outcome`` is ``received`` (recognised, not loaded
-yet), ``loaded``, ``quarantined`` (refused for what it is) or ``waiting`` (refused for now, tried again every night: it
-could not be read, contradicts another file that arrived with it, or names what the catalogue does not have yet). A
-rejected file stays where the analyst put it; its reason also stands as a text in the quarantine folder.
+yet), ``loaded``, ``quarantined`` (refused for what it is), ``waiting`` (refused for now, tried again every night: it
+could not be read, contradicts another file that arrived with it, or names what the catalogue does not have yet) or
+``held`` (read, but what is new of its dataset does not pass its checks; tried again every night too). A rejected file
+stays where the analyst put it; its reason also stands as a text in the quarantine folder.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,10 +22,11 @@ import duckdb
 from ccg_pipeline import durable, extracts, warehouse
 from ccg_pipeline.extracts import local_returns
 from ccg_pipeline.extracts.contract import Extract, ExtractError
+from ccg_pipeline.extracts.limits import MOST_BYTES
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.landing import history
 from ccg_pipeline.landing.catalogue import Catalogue, NotInCatalogueError
-from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, sha256, walk
+from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, walk
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 Progress = Callable[[str], None]
@@ -61,23 +64,26 @@ def reader_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds") -> Extract:
-    """One file, recognised and read; the codes of a return looked up in the catalogue, which is in ``seeds``.
+def read_extract(
+    path: Path,
+    name: str,
+    seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds",
+    most_bytes: int = MOST_BYTES,
+    extract_id: str | None = None,
+    recognised: str | None = None,
+) -> Extract:
+    """One file read as the dataset that it was ``recognised`` as, or is recognised as now.
 
-    Raises `ExtractError`, also for a reader's own failure on a strange file; `OSError` where it cannot be opened.
+    The codes of a return are looked up in the catalogue, which is in ``seeds``. Raises `ExtractError`, also for a
+    reader's own failure on a strange file; `OSError` where it cannot be opened, or where its bytes are not those of
+    ``extract_id``.
     """
-    source = Source(path, name)
-    try:
-        extract = extracts.read(source)
+    source = Source(path, name, most_bytes)
+    with _failures_in_words():
+        _prove_identity(source, extract_id)
+        extract = extracts.read(source, recognised)
         if extract.dataset == local_returns.name:
             extract = Catalogue.of(seeds).looked_up(extract)
-    except (ExtractError, OSError, KeyboardInterrupt, MemoryError):
-        raise
-    except Exception as error:
-        raise ExtractError(
-            f"the reader stopped on something it did not expect ({type(error).__name__}: {str(error)[:200]}). Check "
-            "that the file is as published; if it is, report it to the developers."
-        ) from error
     known_by = extract.published_on or datetime.now(UTC).date()
     latest = max(c.period_start for c in extract.coverage)
     if latest > known_by.replace(day=1):
@@ -88,12 +94,39 @@ def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_projec
     return extract
 
 
+@contextmanager
+def _failures_in_words() -> Iterator[None]:
+    """A reader's own failure on a strange file, as `ExtractError`; too little memory, which may pass, as `OSError`."""
+    try:
+        yield
+    except (ExtractError, OSError):
+        raise
+    except MemoryError:
+        raise OSError("there is too little memory for it") from None
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ExtractError(
+            f"the reader stopped on something it did not expect ({type(error).__name__}: {str(error)[:200]}). Check "
+            "that the file is as published; if it is, report it to the developers."
+        ) from error
+
+
+def _prove_identity(source: Source, extract_id: str | None) -> None:
+    """Raises `OSError` where the bytes that are read are not those that were known by their sha256.
+
+    The source reads once and keeps what it read, so that this holds for all that is read from it afterwards too.
+    """
+    if extract_id is not None and source.sha256 != extract_id:
+        raise OSError("it changed since the landing folder was listed: still being copied?")
+
+
 def receive(settings: Settings, now: datetime, progress: Progress, run_id: str | None = None) -> Receipt:
     """Register what is in the landing folder and recognise what is new; nothing is loaded yet.
 
     With the id of a run, what it found is noted in ``raw.run_files``.
     """
-    files, ignored = scan(settings.raw)
+    files, ignored = scan(settings.raw, settings.most_file_bytes)
     with warehouse.writing(settings.warehouse, _schemas()) as con:
         known = {
             row[0]: row[1:]
@@ -121,7 +154,7 @@ def receive(settings: Settings, now: datetime, progress: Progress, run_id: str |
             f
             for f in by_content.values()
             if f.extract_id not in known
-            or known[f.extract_id][0] in ("received", "waiting")
+            or known[f.extract_id][0] in ("received", "waiting", "held")
             or known[f.extract_id][1] != reader_version()
         ]
         for number, file in enumerate(new, 1):
@@ -153,9 +186,9 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
             progress(f"loading {dataset} {number} of {len(waiting)}: {file_name}")
             try:
                 path = paths.get(file_name, settings.raw / file_name)
-                extract = read_extract(path, file_name, settings.seeds)
-                if sha256(path) != extract_id:
-                    raise OSError("it changed while it was read: still being copied?")
+                extract = read_extract(
+                    path, file_name, settings.seeds, settings.most_file_bytes, extract_id, recognised=dataset
+                )
             except NotInCatalogueError as error:
                 _refuse(con, settings, extract_id, file_name, dataset, str(error), "waiting")
                 continue
@@ -183,12 +216,59 @@ def mark_published(con: duckdb.DuckDBPyConnection, run_id: str | None = None) ->
     )
 
 
+@dataclass(frozen=True)
+class HeldBack:
+    """What was held back of some datasets: the names of the files, and those that stay although they are not proved,
+    because what is published rests on them."""
+
+    files: tuple[str, ...]
+    published_before: tuple[str, ...]
+
+
+def hold_back(settings: Settings, datasets: Collection[str], reason: str, outcome: str = "held") -> HeldBack:
+    """Take what is new of datasets out of the night again; what was published of them before stays as it is.
+
+    New is what no publication holds yet. Its rows go, so that nothing of it reaches a model, and it is read anew on the
+    next run. With the outcome ``received`` there will be one even if nothing changes until then.
+    """
+    lasting = _in_publication(settings)
+    with warehouse.writing(settings.warehouse) as con:
+        unproved = con.execute(
+            """
+            SELECT e.extract_id, e.dataset, min(f.file_name)
+            FROM raw.extracts e JOIN raw.received_files f USING (extract_id)
+            WHERE list_contains(?, e.dataset) AND e.outcome IN ('loaded', 'received') AND NOT e.is_published
+            GROUP BY ALL ORDER BY 3
+            """,
+            [list(datasets)],
+        ).fetchall()
+        held = [row for row in unproved if row[0] not in lasting]
+        for extract_id, dataset, file_name in held:
+            _refuse(con, settings, extract_id, file_name, dataset, reason, outcome)
+    return HeldBack(
+        tuple(name for _, _, name in held), tuple(name for extract_id, _, name in unproved if extract_id in lasting)
+    )
+
+
+def broken_off(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a dataset could not be loaded in this run, so that the next is to try again even if nothing changes."""
+    return bool(con.execute("SELECT count(*) FROM raw.extracts WHERE outcome = 'received'").fetchall()[0][0])
+
+
+def _in_publication(settings: Settings) -> set[str]:
+    """The extracts whose rows the last publication holds. Those of a new reader are read again, and are not new."""
+    if not settings.published.is_file():
+        return set()
+    with warehouse.reading(settings.published) as con:
+        return {row[0] for row in con.execute("SELECT extract_id FROM raw.extracts WHERE is_published").fetchall()}
+
+
 def standing_in_quarantine(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     """File names and reasons of all files in the landing folder that are in quarantine."""
     return con.execute(
         """
         SELECT f.file_name, e.reason FROM raw.received_files f JOIN raw.extracts e USING (extract_id)
-        WHERE f.is_present AND e.outcome IN ('quarantined', 'waiting') ORDER BY 1
+        WHERE f.is_present AND e.outcome <> 'loaded' AND e.reason IS NOT NULL ORDER BY 1
         """
     ).fetchall()
 
@@ -201,7 +281,10 @@ def _register(con: duckdb.DuckDBPyConnection, settings: Settings, file: LandedFi
     dataset = reason = None
     outcome = "quarantined"
     try:
-        dataset = extracts.recognise(Source(file.path, file.file_name)).name
+        source = Source(file.path, file.file_name, settings.most_file_bytes)
+        with _failures_in_words():
+            _prove_identity(source, file.extract_id)
+            dataset = extracts.recognise(source).name
     except ExtractError as error:
         reason = str(error)
     except OSError as error:
