@@ -196,9 +196,12 @@ def killed(settings: Settings) -> list[dict[str, Any]]:
 
 
 def killed_last(settings: Settings) -> dict[str, Any] | None:
-    """The last of the runs, if it did not end."""
+    """The last of the runs, if it did not end. While one is writing it is that one, in another container perhaps, whose
+    processes cannot be seen from here."""
     begun = records(settings)
-    return begun[-1] if begun and begun[-1] in killed(settings) else None
+    if not begun or begun[-1] not in killed(settings) or warehouse.is_being_written(settings.warehouse):
+        return None
+    return begun[-1]
 
 
 def keep(settings: Settings, is_kept: Any) -> int:

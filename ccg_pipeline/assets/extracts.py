@@ -13,7 +13,7 @@ from ccg_pipeline.assets.resources import Installation, progress
 from ccg_pipeline.checks import holding
 from ccg_pipeline.checks.asset_checks import quality_result, quality_spec, quality_suites
 from ccg_pipeline.checks.running import Suite
-from ccg_pipeline.landing import loading
+from ccg_pipeline.landing import history, loading
 from ccg_pipeline.publication import datasets
 from ccg_pipeline.settings import Settings
 from ccg_pipeline.visible import markdown
@@ -163,6 +163,7 @@ def _type_name(kind: Any) -> str:
 def registry(installation: Installation) -> Iterator[dg.MaterializeResult]:
     settings = installation.settings
     with warehouse.writing(settings.warehouse) as con:
+        history.settle(con, installation.recording.begun.run_id)
         run_tables.bring_in(con, settings)
     with warehouse.reading(settings.warehouse) as con:
         outcomes = dict(con.execute("SELECT outcome, count(*) FROM raw.extracts GROUP BY 1").fetchall())

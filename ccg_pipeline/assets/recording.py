@@ -13,6 +13,7 @@ import duckdb
 
 from ccg_pipeline import housekeeping, nights, run_tables, troubles, warehouse
 from ccg_pipeline.assets import liveness
+from ccg_pipeline.landing import history
 from ccg_pipeline.landing.loading import Receipt, standing_in_quarantine
 from ccg_pipeline.nights import Begun
 from ccg_pipeline.settings import Settings
@@ -82,6 +83,9 @@ class Recording:
         found: dict[str, Any] = {}
         with contextlib.suppress(duckdb.Error, warehouse.WarehouseBusyError):
             if self.settings.warehouse.is_file():
+                if self.receipt and not self.publication:
+                    with warehouse.writing(self.settings.warehouse) as con:
+                        history.settle(con, self._run.run_id)
                 with warehouse.reading(self.settings.warehouse) as con:
                     found = self.so_far(con)
         outcome = nights.PUBLISHED if self.publication else nights.FAILED if has_failed else nights.DONE

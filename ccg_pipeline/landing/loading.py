@@ -203,7 +203,7 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
             rows += extract.rows.height
         undecided = _refuse_undecided(con, settings, dataset)
         if run_id:
-            history.note_loaded(con, run_id)
+            history.settle(con, run_id)
     return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows)
 
 

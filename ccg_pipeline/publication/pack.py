@@ -81,8 +81,8 @@ def build(con: duckdb.DuckDBPyConnection, scope: Scope) -> Pack:
 def write(pack: Pack, folder: Path) -> list[Path]:
     """Write the pack into a folder; returns the files, the page first. Files of the same name are replaced.
 
-    The page is put there last: where it stands, the rest is whole and of the same writing. Raises `OSError` where a file
-    cannot be written, with the former pack as it was.
+    The page is put there last: where it stands, the rest is whole and of the same writing. Raises `OSError` where a
+    file cannot be written, with the former pack as it was.
     """
     page, book = folder / f"{pack.scope.name}.html", folder / f"{pack.scope.name}.xlsx"
     files = next((table.rows for table in pack.tables if table.name == "extracts"), [])
