@@ -1,8 +1,8 @@
 """What a run found in the landing folder and what became of it: the rows of ``raw.run_files``.
 
 Written in the transaction of what they tell of, so that a run that is killed leaves exactly what it did. An outcome is
-``received`` (recognised, not loaded yet), ``loaded``, ``rejected`` (with the reason of that run), ``held back`` (what is
-new of its dataset failed a check), ``loaded before`` or ``rejected before`` (by an earlier run; not tried again),
+``received`` (recognised, not loaded yet), ``loaded``, ``rejected`` (with the reason of that run), ``held back`` (what
+is new of its dataset failed a check), ``loaded before`` or ``rejected before`` (by an earlier run; not tried again),
 ``duplicate`` (the bytes of another file of the folder), ``kept`` (no longer in the folder, published before) or
 ``withdrawn`` (no longer in the folder, never published).
 """
