@@ -49,6 +49,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # From a night as from a rebuild; imported only by the commands that can be in each other's way.
         print(f"stopped: {error}", file=sys.stderr)
         return 1
+    except getattr(sys.modules.get("ccg_pipeline.homes"), "HomeError", ()) as error:
+        return _usage(str(error))
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -211,6 +213,8 @@ def _status(options: argparse.Namespace) -> int:
 
     settings = Settings.from_environment(None, options.home)
     last = nights.last_run(settings)
+    if killed := nights.killed_last(settings):
+        print(f"The run of {killed['started_at']} did not end: {nights.WHY_NOT_ENDED}. Run ccg nightly.")
     if last:
         print(f"Last run: {last['finished_at']}, {last['outcome']}, {last['seconds']['all']} s")
         for failure in last["failures"]:
@@ -434,12 +438,18 @@ def _published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published copy, open to read. Raises `UnusableError` where it is no publication of this pipeline."""
     import duckdb
 
-    from ccg_pipeline import warehouse
+    from ccg_pipeline import homes, warehouse
 
+    homes.check(settings)
     try:
         with warehouse.reading(settings.published) as con:
             yield con
     except (duckdb.IOException, duckdb.CatalogException) as error:
+        if homes.is_older(settings):
+            raise UnusableError(
+                f"{settings.published} was made by an older version, which did not have all that is asked for. Run ccg "
+                "nightly: it brings the home folder up to date."
+            ) from None
         raise UnusableError(
             f"{settings.published} cannot be read ({str(error).splitlines()[0]}). Remove it and run ccg nightly."
         ) from None

@@ -14,6 +14,9 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
+# Records of runs are small; what Dagster and dbt keep of one run is tens of megabytes.
+_DAYS_KEPT = {"runs": 1095, "logs": 90, "quarantine": 90, "dagster": 60, "rebuilds": 30, "dbt": 7}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -56,7 +59,7 @@ class Settings:
     def published(self) -> Path:
         if self.as_known_at:
             # The file has the same name everywhere: its views name the database that they are in.
-            return self.home / "published" / "as-known-at" / self._moment / "ccg.duckdb"
+            return self.rebuilds / self._moment / "ccg.duckdb"
         return self.home / "published" / "ccg.duckdb"
 
     def pack_folder(self, org_code: str, month: str, is_public: bool = False) -> Path:
@@ -81,8 +84,26 @@ class Settings:
         return self.home / "runs.jsonl"
 
     @property
-    def last_night(self) -> Path:
-        return self.home / "last-night.json"
+    def rebuilds(self) -> Path:
+        """Where rebuilds are published, one folder a moment."""
+        return self.home / "published" / "as-known-at"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def days_kept(self) -> dict[str, int | None]:
+        """How many days what a run leaves is kept, by kind; None for good. ``CCG_KEEP_RUNS_DAYS`` and so on, a number
+        or ``off``. Raises `ValueError` for anything else."""
+        days: dict[str, int | None] = {}
+        for kind, default in _DAYS_KEPT.items():
+            name = f"CCG_KEEP_{kind.upper()}_DAYS"
+            given = os.environ.get(name) or str(default)
+            if given != "off" and not (given.isdecimal() and int(given) > 0):
+                raise ValueError(f"{name} is {given!r}: a number of days from 1, or off to keep them for good")
+            days[kind] = None if given == "off" else int(given)
+        return days
 
     @property
     def dbt_project(self) -> Path:

@@ -9,15 +9,17 @@ turns. The lock file keeps a second night out for the whole of the first.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 import polars as pl
@@ -34,24 +36,91 @@ _TYPES = {
     pl.List(pl.Int64): "BIGINT[]",
 }
 
-REGISTRY = {
+REGISTRY: dict[str, dict[str, str]] = {
     # One row a file ever seen in the landing folder, by its path below it.
-    "received_files": """
-        file_name VARCHAR NOT NULL, extract_id VARCHAR NOT NULL, size_bytes BIGINT NOT NULL,
-        modified_at TIMESTAMP NOT NULL, received_at TIMESTAMP NOT NULL, is_present BOOLEAN NOT NULL
-    """,
-    # One row a distinct content, by the sha256 of its bytes.
-    "extracts": """
-        extract_id VARCHAR NOT NULL, dataset VARCHAR, layout VARCHAR, period_start DATE, period_end DATE,
-        edition VARCHAR, published_on DATE, received_at TIMESTAMP NOT NULL, row_count BIGINT,
-        outcome VARCHAR NOT NULL, reason VARCHAR, caveat VARCHAR, reader_version VARCHAR NOT NULL,
-        is_published BOOLEAN NOT NULL
-    """,
+    "received_files": {
+        "file_name": "VARCHAR NOT NULL",
+        "extract_id": "VARCHAR NOT NULL",
+        "size_bytes": "BIGINT NOT NULL",
+        "modified_at": "TIMESTAMP NOT NULL",
+        "received_at": "TIMESTAMP NOT NULL",
+        "is_present": "BOOLEAN NOT NULL",
+    },
+    # One row a distinct content, by the sha256 of its bytes. ``published_by`` is the run whose publication was the
+    # first to hold it.
+    "extracts": {
+        "extract_id": "VARCHAR NOT NULL",
+        "dataset": "VARCHAR",
+        "layout": "VARCHAR",
+        "period_start": "DATE",
+        "period_end": "DATE",
+        "edition": "VARCHAR",
+        "published_on": "DATE",
+        "received_at": "TIMESTAMP NOT NULL",
+        "row_count": "BIGINT",
+        "outcome": "VARCHAR NOT NULL",
+        "reason": "VARCHAR",
+        "caveat": "VARCHAR",
+        "reader_version": "VARCHAR NOT NULL",
+        "is_published": "BOOLEAN NOT NULL",
+        "published_by": "VARCHAR",
+    },
     # The slices of each loaded extract: the unit in which editions replace each other.
-    "extract_coverage": """
-        extract_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, view VARCHAR NOT NULL, part VARCHAR NOT NULL,
-        period_start DATE NOT NULL
-    """,
+    "extract_coverage": {
+        "extract_id": "VARCHAR NOT NULL",
+        "dataset": "VARCHAR NOT NULL",
+        "view": "VARCHAR NOT NULL",
+        "part": "VARCHAR NOT NULL",
+        "period_start": "DATE NOT NULL",
+    },
+    # One row a run (`run_tables`); times in UTC.
+    "runs": {
+        "run_id": "VARCHAR NOT NULL",
+        "kind": "VARCHAR NOT NULL",
+        "as_known_at": "TIMESTAMP",
+        "started_at": "TIMESTAMP NOT NULL",
+        "finished_at": "TIMESTAMP",
+        "published_at": "TIMESTAMP",
+        "outcome": "VARCHAR NOT NULL",
+        "exit_code": "BIGINT",
+        "landing_folder": "VARCHAR",
+        "files": "BIGINT",
+        "ignored_files": "BIGINT",
+        "new_extracts": "BIGINT",
+        "loaded_extracts": "BIGINT",
+        "rejected_extracts": "BIGINT",
+        "withdrawn_extracts": "BIGINT",
+        "duplicate_files": "BIGINT",
+        "files_in_quarantine": "BIGINT",
+        "rows_loaded": "BIGINT",
+        "failures": "VARCHAR[]",
+        "start_seconds": "DOUBLE",
+        "receive_seconds": "DOUBLE",
+        "load_seconds": "DOUBLE",
+        "check_seconds": "DOUBLE",
+        "build_seconds": "DOUBLE",
+        "judge_seconds": "DOUBLE",
+        "publish_seconds": "DOUBLE",
+        "all_seconds": "DOUBLE",
+        "versions": "VARCHAR",
+        "project_fingerprint": "VARCHAR",
+        "catalogue_fingerprint": "VARCHAR",
+        "landing_fingerprint": "VARCHAR",
+        "marts_fingerprint": "VARCHAR",
+        "published_bytes": "BIGINT",
+        "has_made_this_publication": "BOOLEAN",
+    },
+    # One row a run and file of the landing folder, and a run and extract kept or withdrawn without one.
+    "run_files": {
+        "run_id": "VARCHAR NOT NULL",
+        "file_name": "VARCHAR NOT NULL",
+        "extract_id": "VARCHAR NOT NULL",
+        "dataset": "VARCHAR",
+        "size_bytes": "BIGINT",
+        "outcome": "VARCHAR NOT NULL",
+        "reason": "VARCHAR",
+        "row_count": "BIGINT",
+    },
 }
 
 
@@ -63,24 +132,63 @@ class WarehouseBusyError(Exception):
     """Another run is writing. The text names it."""
 
 
+_held: set[tuple[Path, int]] = set()
+
+
 @contextmanager
 def sole_writer(warehouse: Path) -> Iterator[None]:
-    """Hold the right to write for as long as the block lasts. Raises `WarehouseBusyError` at once if taken."""
+    """Hold the right to write for as long as the block lasts. Raises `WarehouseBusyError` where another has it.
+
+    Who holds it may ask again, in the same thread: a night holds it for the whole of its length, its job within it.
+    """
     warehouse.parent.mkdir(parents=True, exist_ok=True)
-    with open(warehouse.with_suffix(".lock"), "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    mine = (warehouse, threading.get_ident())
+    if mine in _held:
+        yield
+        return
+    with open(lock_of(warehouse), "a+") as lock:
+        if not _locked(lock):
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             raise WarehouseBusyError(
                 f"another run (process {holder}) is writing {warehouse}. Wait for it to end, then start again."
-            ) from None
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         _wait_for_leftovers(warehouse)
-        yield
+        _held.add(mine)
+        try:
+            yield
+        finally:
+            _held.discard(mine)
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Whether the lock could be had. Tried for half a second: who asks `is_being_written` holds it for a moment."""
+    for _ in range(6):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def lock_of(warehouse: Path) -> Path:
+    """The file that a writer of a warehouse holds locked; it stays when the writer ends, and means nothing then."""
+    return warehouse.with_suffix(".lock")
+
+
+def is_being_written(warehouse: Path) -> bool:
+    """Whether a process, this one too, holds the right to write."""
+    try:
+        with open(lock_of(warehouse), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _wait_for_leftovers(warehouse: Path) -> None:
@@ -113,7 +221,9 @@ def writing(
         con.execute("BEGIN")
         con.execute("CREATE SCHEMA IF NOT EXISTS raw")
         for table, columns in REGISTRY.items():
-            con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} ({columns})")
+            typed = ", ".join(f"{c} {t}" for c, t in columns.items())
+            con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} ({typed})")
+            _widen(con, table, {c: t.removesuffix(" NOT NULL") for c, t in columns.items()})
         for table, schema in (schemas or {}).items():
             typed = ", ".join(f"{c} {_TYPES[t]}" for c, t in schema.items())
             con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} (extract_id VARCHAR NOT NULL, {typed})")
@@ -168,18 +278,45 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, row
         parquet.unlink()
 
 
+class PublicationError(Exception):
+    """The copy could not be made; the last publication stands as it was. The text says why and what to do."""
+
+
 def publish(warehouse: Path, published: Path) -> None:
     """Put a read-only copy of the warehouse in place of the last one, by one atomic rename after fsync.
 
-    Whoever has the last copy open keeps reading it.
+    Whoever has the last copy open keeps reading it. Raises `PublicationError` where the copy cannot be written, with
+    what was written of it removed.
     """
-    con = duckdb.connect(str(warehouse))
+    beside = copy_in_the_making(published)
     try:
-        con.execute("CHECKPOINT")
-    finally:
-        con.close()
-    published.parent.mkdir(parents=True, exist_ok=True)
-    beside = published.with_suffix(".next")
-    shutil.copyfile(warehouse, beside)
-    beside.chmod(0o444)
-    durable.put(beside, published)
+        con = duckdb.connect(str(warehouse))
+        try:
+            con.execute("CHECKPOINT")
+        finally:
+            con.close()
+        published.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        shutil.copyfile(warehouse, beside)
+        beside.chmod(0o444)
+        durable.put(beside, published)
+    except (OSError, duckdb.IOException) as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise PublicationError(_why_not_published(warehouse, published, error)) from error
+
+
+def copy_in_the_making(published: Path) -> Path:
+    """Where a publication is written before it is put in its place."""
+    return published.with_suffix(".next")
+
+
+def _why_not_published(warehouse: Path, published: Path, error: Exception) -> str:
+    needed, room = warehouse.stat().st_size, ""
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(published.parent).free
+        room = f" The copy takes {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free."
+    return (
+        f"{published} could not be written: {str(error).splitlines()[0]}.{room} Make room or mend the folder, then run "
+        "ccg nightly again; what is loaded is not loaded twice."
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from ccg_pipeline import extracts, warehouse
+from ccg_pipeline import extracts, run_tables, warehouse
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Installation, progress
 from ccg_pipeline.checks import holding
@@ -19,7 +19,13 @@ from ccg_pipeline.settings import Settings
 
 GROUP = "landing"
 RECEIVED = dg.AssetKey(["raw", "received_files"])
-REGISTRY = [dg.AssetKey(["raw", "extracts"]), dg.AssetKey(["raw", "extract_coverage"])]
+_REGISTRY = {
+    "extracts": "One row a distinct content: what it is, and whether it was loaded or quarantined, with the reason.",
+    "extract_coverage": "The slices (view, part, month) of each loaded extract, in which editions replace each other.",
+    "runs": "One row a run that has ended, and the run that makes a publication before it does.",
+    "run_files": "One row a run and file of the landing folder: what became of it in that run.",
+}
+REGISTRY = [dg.AssetKey(["raw", table]) for table in _REGISTRY]
 # A night that is missed is a warning the next morning and a failure by the second.
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
 
@@ -56,7 +62,9 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 )
 def received_files(installation: Installation) -> dg.MaterializeResult:
     settings = installation.settings
-    receipt = loading.receive(settings, datetime.now(UTC).replace(tzinfo=None), progress)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    receipt = loading.receive(settings, now, progress, installation.recording.begun.run_id)
+    installation.recording.receipt = receipt
     return dg.MaterializeResult(
         metadata={
             "files": receipt.files,
@@ -88,14 +96,15 @@ def _dataset_asset(name: str, title: str, suite: Suite | None) -> dg.AssetsDefin
     def rows_of_dataset(installation: Installation) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         settings = installation.settings
         loaded, proof = loading.LoadResult(name, 0, 0, 0), holding.Proof()
+        run_id = installation.recording.begun.run_id
         try:
-            loaded = loading.load(settings, name, progress)
+            loaded = loading.load(settings, name, progress, run_id)
             if suite:
-                proof = holding.prove(settings, name, suite)
+                proof = holding.prove(settings, name, suite, run_id)
         except holding.OUTAGES:
             raise
         except Exception as error:  # whatever befalls one dataset must not cost the others their night
-            proof = holding.after_breaking_off(settings, name, error)
+            proof = holding.after_breaking_off(settings, name, error, run_id)
         if suite:
             yield quality_result(settings, proof)
         if proof.stops:
@@ -147,22 +156,18 @@ def _type_name(kind: Any) -> str:
             kinds={"duckdb"},
             description=description,
         )
-        for key, description in zip(
-            REGISTRY,
-            (
-                "One row a distinct content: what it is, and whether it was loaded or quarantined, with the reason.",
-                "The slices (view, part, month) of each loaded extract, in which editions replace each other.",
-            ),
-            strict=True,
-        )
+        for key, description in zip(REGISTRY, _REGISTRY.values(), strict=True)
     ],
     pool=POOL,
 )
 def registry(installation: Installation) -> Iterator[dg.MaterializeResult]:
-    with warehouse.reading(installation.settings.warehouse) as con:
+    settings = installation.settings
+    with warehouse.writing(settings.warehouse) as con:
+        run_tables.bring_in(con, settings)
+    with warehouse.reading(settings.warehouse) as con:
         outcomes = dict(con.execute("SELECT outcome, count(*) FROM raw.extracts GROUP BY 1").fetchall())
         reasons = loading.standing_in_quarantine(con)
-        slices = con.execute("SELECT count(*) FROM raw.extract_coverage").fetchall()[0][0]
+        rows = {t: con.execute(f"SELECT count(*) FROM raw.{t}").fetchall()[0][0] for t in _REGISTRY}
     yield dg.MaterializeResult(
         asset_key=REGISTRY[0],
         metadata={
@@ -174,4 +179,5 @@ def registry(installation: Installation) -> Iterator[dg.MaterializeResult]:
             ),
         },
     )
-    yield dg.MaterializeResult(asset_key=REGISTRY[1], metadata={"dagster/row_count": slices})
+    for key in REGISTRY[1:]:
+        yield dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": rows[key.path[-1]]})

@@ -75,7 +75,7 @@ def _quality_check(suite: Suite) -> dg.AssetChecksDefinition:
         results = suites.evaluate(settings, suite)
         words, without = suites.failed(settings, results), None
         if words and not settings.as_known_at:
-            without = holding.of_values(settings, results)
+            without = holding.of_values(settings, results, installation.recording.begun.run_id)
             if without is None:
                 log.info("building again without what is held back (dbt)")
                 dbt.cli(installation.dbt_build, manifest=settings.dbt_target / "manifest.json").wait()
@@ -157,7 +157,7 @@ def build_freshness_checks(settings: Settings) -> dg.AssetChecksDefinition:
     due = [row["dataset"] for row in datasets.listed(settings.seeds).values() if row["due_weeks"]]
 
     @dg.multi_asset_check(
-        name="freshness",
+        name="checks__freshness",
         specs=[
             dg.AssetCheckSpec(
                 "freshness",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
@@ -149,7 +150,17 @@ def described(columns: Iterable[Column], **others: str) -> dict[str, str]:
 
 def normalise(heading: str | None) -> str:
     """A heading as it is compared: without byte-order mark, stray or doubled spaces, and case."""
-    return re.sub(r"\s+", " ", (heading or "").replace("\ufeff", "").replace("\xa0", " ")).strip().casefold()
+    # The same few thousand texts stand in every month's file, and each is compared many times; what is longer than any
+    # heading is not kept.
+    return (_normalised if len(heading or "") <= _LONGEST_HEADING else _normalised.__wrapped__)(heading or "")
+
+
+_LONGEST_HEADING = 300
+
+
+@lru_cache(maxsize=65536)
+def _normalised(heading: str) -> str:
+    return re.sub(r"\s+", " ", heading.replace("\ufeff", "").replace("\xa0", " ")).strip().casefold()
 
 
 def have_all(cells: Iterable[str | None], needed: Iterable[str | Column]) -> bool:

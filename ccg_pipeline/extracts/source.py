@@ -226,7 +226,7 @@ class Source:
     def sheet_names(self) -> list[str]:
         return list(self._workbook.sheet_names) if self.is_workbook else []
 
-    def sheet(self, name: str, rows: int | None = None) -> list[list[str | None]]:
+    def sheet(self, name: str, rows: int | None = None) -> list[tuple[str | None, ...]]:
         """The cells of a sheet as text, row by row from its first row; dates as ``2019-05-01 00:00:00``."""
         cache = self.__dict__.setdefault("_sheets", {})
         if (name, None) in cache:
@@ -244,5 +244,6 @@ class Source:
                 ) from None
             if any(column.str.contains("\0", literal=True).any() for column in loaded):
                 raise ExtractError(f"sheet {name!r} holds NUL bytes: the workbook is damaged. Fetch the file again.")
-            cache[name, rows] = [[c if c is None else c.strip() or None for c in r] for r in loaded.rows()]
+            stripped = pl.all().str.strip_chars()
+            cache[name, rows] = loaded.select(pl.when(stripped != "").then(stripped)).rows()
         return cache[name, rows]

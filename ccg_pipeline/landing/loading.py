@@ -22,6 +22,7 @@ from ccg_pipeline import durable, extracts, warehouse
 from ccg_pipeline.extracts import local_returns
 from ccg_pipeline.extracts.contract import Extract, ExtractError
 from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.landing import history
 from ccg_pipeline.landing.catalogue import Catalogue, NotInCatalogueError
 from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, sha256, walk
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
@@ -61,14 +62,17 @@ def reader_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds") -> Extract:
-    """One file, recognised and read; the codes of a return looked up in the catalogue, which is in ``seeds``.
+def read_extract(
+    path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds", recognised: str | None = None
+) -> Extract:
+    """One file read as the dataset that it was ``recognised`` as, or is recognised as now.
 
-    Raises `ExtractError`, also for a reader's own failure on a strange file; `OSError` where it cannot be opened.
+    The codes of a return are looked up in the catalogue, which is in ``seeds``. Raises `ExtractError`, also for a
+    reader's own failure on a strange file; `OSError` where it cannot be opened.
     """
     source = Source(path, name)
     try:
-        extract = extracts.read(source)
+        extract = extracts.read(source, recognised)
         if extract.dataset == local_returns.name:
             extract = Catalogue.of(seeds).looked_up(extract)
     except (ExtractError, OSError, KeyboardInterrupt, MemoryError):
@@ -88,8 +92,11 @@ def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_projec
     return extract
 
 
-def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
-    """Register what is in the landing folder and recognise what is new; nothing is loaded yet."""
+def receive(settings: Settings, now: datetime, progress: Progress, run_id: str | None = None) -> Receipt:
+    """Register what is in the landing folder and recognise what is new; nothing is loaded yet.
+
+    With the id of a run, what it found is noted in ``raw.run_files``.
+    """
     files, ignored = scan(settings.raw)
     with warehouse.writing(settings.warehouse, _schemas()) as con:
         known = {
@@ -110,7 +117,7 @@ def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
                 "INSERT INTO raw.received_files VALUES (?, ?, ?, ?, ?, true)",
                 [file.file_name, file.extract_id, file.size_bytes, file.modified_at, received.get(key, now)],
             )
-        withdrawn = _withdraw(con, settings)
+        withdrawn = _withdraw(con, settings, run_id)
         by_content: dict[str, LandedFile] = {}
         for file in files:
             by_content.setdefault(file.extract_id, file)
@@ -124,11 +131,16 @@ def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
         for number, file in enumerate(new, 1):
             progress(f"recognising {number} of {len(new)}: {file.file_name}")
             _register(con, settings, file, now)
+        if run_id:
+            history.note_received(con, run_id, [file.extract_id for file in new])
     return Receipt(len(files), ignored, len(new), len(files) - len(by_content), withdrawn, landing_fingerprint(files))
 
 
-def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:
-    """Read, prove and insert every received file of a dataset; what breaks its contract is quarantined."""
+def load(settings: Settings, dataset: str, progress: Progress, run_id: str | None = None) -> LoadResult:
+    """Read, prove and insert every received file of a dataset; what breaks its contract is quarantined.
+
+    With the id of a run, what became of them is noted in ``raw.run_files``.
+    """
     paths = walk(settings.raw)
     with warehouse.writing(settings.warehouse, _schemas()) as con:
         waiting = con.execute(
@@ -145,7 +157,7 @@ def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:
             progress(f"loading {dataset} {number} of {len(waiting)}: {file_name}")
             try:
                 path = paths.get(file_name, settings.raw / file_name)
-                extract = read_extract(path, file_name, settings.seeds)
+                extract = read_extract(path, file_name, settings.seeds, dataset)
                 if sha256(path) != extract_id:
                     raise OSError("it changed while it was read: still being copied?")
             except NotInCatalogueError as error:
@@ -161,12 +173,18 @@ def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:
             loaded += 1
             rows += extract.rows.height
         undecided = _refuse_undecided(con, settings, dataset)
+        if run_id:
+            history.note_loaded(con, run_id)
     return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows)
 
 
-def mark_published(con: duckdb.DuckDBPyConnection) -> None:
-    """What is loaded now has passed every check and goes into a publication: it is never withdrawn or checked again."""
-    con.execute("UPDATE raw.extracts SET is_published = true WHERE outcome = 'loaded'")
+def mark_published(con: duckdb.DuckDBPyConnection, run_id: str | None = None) -> None:
+    """What is loaded now has passed every check and goes into the publication of a run: it is never withdrawn or
+    checked again."""
+    con.execute(
+        "UPDATE raw.extracts SET is_published = true, published_by = ? WHERE outcome = 'loaded' AND NOT is_published",
+        [run_id],
+    )
 
 
 @dataclass(frozen=True)
@@ -178,7 +196,9 @@ class HeldBack:
     published_before: tuple[str, ...]
 
 
-def hold_back(settings: Settings, datasets: Collection[str], reason: str, outcome: str = "held") -> HeldBack:
+def hold_back(
+    settings: Settings, datasets: Collection[str], reason: str, run_id: str | None = None, outcome: str = "held"
+) -> HeldBack:
     """Take what is new of datasets out of the night again; what was published of them before stays as it is.
 
     New is what no publication holds yet. Its rows go, so that nothing of it reaches a model, and it is read anew on the
@@ -198,6 +218,8 @@ def hold_back(settings: Settings, datasets: Collection[str], reason: str, outcom
         held = [row for row in unproved if row[0] not in lasting]
         for extract_id, dataset, file_name in held:
             _refuse(con, settings, extract_id, file_name, dataset, reason, outcome)
+        if run_id:
+            history.note_loaded(con, run_id)
     return HeldBack(
         tuple(name for _, _, name in held), tuple(name for extract_id, _, name in unproved if extract_id in lasting)
     )
@@ -336,7 +358,7 @@ def _refuse_undecided(con: duckdb.DuckDBPyConnection, settings: Settings, datase
     return len(undecided)
 
 
-def _withdraw(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
+def _withdraw(con: duckdb.DuckDBPyConnection, settings: Settings, run_id: str | None) -> int:
     """Take back what is no longer in the landing folder and was never published.
 
     With its file gone from the folder the analyst has withdrawn it; what was published once stays for good.
@@ -347,6 +369,8 @@ def _withdraw(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
         AND NOT EXISTS (FROM raw.received_files f WHERE f.extract_id = e.extract_id AND f.is_present)
         """
     ).fetchall()
+    if run_id:
+        history.note_withdrawn(con, run_id, [extract_id for (extract_id,) in gone])
     for (extract_id,) in gone:
         _forget(con, settings, extract_id)
     return len(gone)
