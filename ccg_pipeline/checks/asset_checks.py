@@ -152,8 +152,10 @@ def build_standards_asset(settings: Settings) -> dg.AssetsDefinition:
 
 
 def build_freshness_checks(settings: Settings) -> dg.AssetChecksDefinition:
-    """Whether the next period of each dataset with a due date is overdue on the day of the run. A finding: the run goes
-    on, and with nothing new there is none (`ccg status` tells it then)."""
+    """Whether the next period of each dataset with a due date is overdue on the day of the run, by `marts.dim_datasets`.
+
+    A finding: the run goes on. With nothing new there is no run, and `ccg status` tells it.
+    """
     due = [row["dataset"] for row in datasets.listed(settings.seeds).values() if row["due_weeks"]]
 
     @dg.multi_asset_check(
