@@ -124,9 +124,6 @@ def test_what_is_new_of_a_failed_dataset_is_held_back_until_it_passes(settings: 
     assert outcomes(settings)[again] == "loaded"
     assert execute(settings, "SELECT count(*) FROM raw.ae") == [(2 * rows[0][0],)]
     assert not any(again in note.read_text() for note in settings.quarantine.iterdir())
-    build_marts(settings, "+extracts", "+dim_datasets")
-    assert not any(state.is_stale for state in states(settings).values())
-    assert statuses(settings)[may][0] == "superseded"
 
     (settings.raw / again).unlink()
     land(settings, NIGHT + timedelta(days=3))
@@ -225,30 +222,24 @@ def test_in_dagster_the_check_fails_and_the_run_goes_on(settings: Settings, monk
     assert set(outcomes(settings).values()) == {"loaded"}
 
 
-def test_a_failed_model_of_one_dataset_holds_that_back_and_the_rest_is_built(settings: Settings) -> None:
-    """Rows twice over break the grain of the staging model: it is built again without the file."""
+def test_a_failed_model_without_new_files_of_its_dataset_holds_nothing_back(settings: Settings) -> None:
     land(settings)
-    (dtoc,) = [name for name in outcomes(settings) if name.startswith("dtoc")]
-    execute(settings, "INSERT INTO raw.dtoc SELECT * FROM raw.dtoc")
-    models = ("staging/stg_landing__extracts", "staging/stg_landing__coverage", "staging/stg_landing__received_files")
-    done = run_assets(settings, "catalogue/datasets", *models, "staging/stg_dtoc__delayed_days", "marts/extracts")
-    assert done.success, [event.message for event in done.all_events if event.is_failure]
-    assert [event.step_key for event in done.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"] == ["dbt"]
-    assert outcomes(settings) | {dtoc: "held"} == outcomes(settings)
-    assert list(outcomes(settings).values()).count("loaded") == 2
-    status, reason = statuses(settings)[dtoc]
-    assert status == "quarantined" and reason is not None and "unique_grain_stg_dtoc__delayed_days" in reason
-    assert execute(settings, "SELECT count(*) FROM staging.stg_dtoc__delayed_days") == [(0,)]
-
-    # What is published of it and breaks a model stops the run: there is nothing to hold back.
-    land(settings, NIGHT + timedelta(days=1))
     publish(settings)
-    execute(settings, "INSERT INTO raw.dtoc SELECT * FROM raw.dtoc")
-    done = run_assets(settings, *models, "staging/stg_dtoc__delayed_days")
-    assert not done.success
-    (failure,) = [event for event in done.all_events if event.is_step_failure]
-    assert "there is nothing new of dtoc that could be held back" in str(failure.event_specific_data.error)
+    drop_revision(settings)
+    land(settings, NIGHT + timedelta(days=1))
+    ae, dtoc, both = (
+        {f"model.ccg_metrics.{model}": "out of range" for model in models}
+        for models in (
+            ("stg_ae__attendances",),
+            ("int_dtoc__delay_rates",),
+            ("stg_ae__attendances", "int_indicator_counts"),
+        )
+    )
+    assert holding.of_models(settings, dtoc, MANIFEST) == "there is nothing new of dtoc that could be held back"
+    assert holding.of_models(settings, both, MANIFEST) == "int_indicator_counts belongs to no dataset alone"
     assert set(outcomes(settings).values()) == {"loaded"}
+    assert holding.of_models(settings, ae, MANIFEST) is None
+    assert sorted(outcomes(settings).values()) == ["held", "loaded", "loaded", "loaded"]
 
 
 def _model(name: str, *folders: str) -> dict[str, Any]:
