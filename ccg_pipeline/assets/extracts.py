@@ -16,6 +16,7 @@ from ccg_pipeline.checks.running import Suite
 from ccg_pipeline.landing import loading
 from ccg_pipeline.publication import datasets
 from ccg_pipeline.settings import Settings
+from ccg_pipeline.visible import markdown
 
 GROUP = "landing"
 RECEIVED = dg.AssetKey(["raw", "received_files"])
@@ -175,7 +176,7 @@ def registry(installation: Installation) -> Iterator[dg.MaterializeResult]:
             "extracts_quarantined": outcomes.get("quarantined", 0),
             "files_in_quarantine": len(reasons),
             "quarantine": dg.MetadataValue.md(
-                "\n".join(f"- `{name}`: {reason}" for name, reason in reasons) or "empty"
+                "\n".join(f"- {markdown(name)}: {markdown(reason)}" for name, reason in reasons) or "empty"
             ),
         },
     )

@@ -43,13 +43,13 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
                 "marts": run_tables.marts_fingerprint(con),
                 "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
             }
-            is_broken_off = loading.broken_off(con)
+            if loading.broken_off(con):
+                made["landing"] = None  # what a dataset broke off at is tried again, even with nothing new
         # The run is noted before the copy is made, so that the copy holds the run that it is from.
         begun = installation.recording.begun
         record = begun.record(settings) | {"outcome": nights.PUBLISHED, "exit_code": 3 if made["quarantine"] else 0}
-        if is_broken_off or nights.project_fingerprint() != begun.project:
-            # A dataset could not be loaded, or the project changed meanwhile: the next night is to build anew.
-            record["project"] = None
+        if nights.project_fingerprint() != begun.project:
+            record["project"] = None  # it changed while the run went on: the next night is to build anew
         with warehouse.writing(settings.warehouse) as con:
             if not settings.as_known_at:
                 loading.mark_published(con, begun.run_id)

@@ -15,6 +15,7 @@ from ccg_pipeline.checks import holding, suites
 from ccg_pipeline.checks.running import Result, Suite, load_suites
 from ccg_pipeline.publication import datasets
 from ccg_pipeline.settings import Settings
+from ccg_pipeline.visible import markdown
 
 RESULTS = dg.AssetKey(["checks", "standards"])
 DATASETS = dg.AssetKey(["marts", "dim_datasets"])
@@ -45,7 +46,7 @@ def quality_result(settings: Settings, proof: holding.Proof) -> dg.AssetCheckRes
         description=proof.failure,
         metadata={
             **_found(settings, proof.results),
-            "held_back": dg.MetadataValue.md("\n".join(f"- `{name}`" for name in proof.held_back) or "none"),
+            "held_back": dg.MetadataValue.md("\n".join(f"- {markdown(name)}" for name in proof.held_back) or "none"),
         },
     )
 
@@ -97,7 +98,11 @@ def _found(settings: Settings, results: Sequence[Result]) -> dict[str, Any]:
         "rows_checked": max((r.evaluated for r in results), default=0),
         "expectations": len(results),
         "not_met": dg.MetadataValue.md(
-            "\n".join(f"- {r.severity}: {r.in_words(suites.file_names(settings, r))}" for r in results if not r.success)
+            "\n".join(
+                f"- {r.severity}: {markdown(r.in_words(suites.file_names(settings, r)))}"
+                for r in results
+                if not r.success
+            )
             or "none"
         ),
     }

@@ -67,12 +67,10 @@ def test_one_dataset_is_held_back_the_other_is_published_and_the_first_comes_in_
     ((status, reason),) = of_publication(
         home, f"SELECT status, reason FROM marts.extracts WHERE file_name = '{DTOC_MAY}'"
     )
-    assert (
-        status == "quarantined" and f"the month is April 2019 or before: 126 of 126 rows do not ({DTOC_MAY}" in reason
-    )
-    assert of_publication(home, "SELECT dataset, extracts_held_back FROM marts.dim_datasets WHERE is_stale") == [
-        ("dtoc", 1)
-    ]
+    assert status == "quarantined"
+    assert f"the month is April 2019 or before: 126 of 126 rows do not ({DTOC_MAY}" in reason
+    stale = "SELECT dataset, extracts_held_back FROM marts.dim_datasets WHERE is_stale"
+    assert of_publication(home, stale) == [("dtoc", 1)]
     ((told,),) = of_publication(
         home,
         "SELECT f.outcome FROM marts.runs_files f JOIN marts.runs r USING (run_id) "
@@ -89,7 +87,7 @@ def test_one_dataset_is_held_back_the_other_is_published_and_the_first_comes_in_
     ended = kit.night(raw, home, project)
     assert ended.code == 0, ended.said
     assert latest(home) == {"ae": "2019-05", "dtoc": "2019-05"}
-    assert of_publication(home, "SELECT dataset FROM marts.dim_datasets WHERE is_stale") == []
+    assert of_publication(home, stale) == []
     undisturbed = tmp_path / "undisturbed"
     assert kit.night(raw, undisturbed, project).code == 0
     assert kit.marts(home) == kit.marts(undisturbed)
