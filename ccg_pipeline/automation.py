@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from ccg_pipeline.assets.extracts import GROUP
+from ccg_pipeline.assets.liveness import end_dead_runs
 from ccg_pipeline.assets.packs import PACK
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
 from ccg_pipeline.notices import configuration, telling
+from ccg_pipeline.operations import schedule
 from ccg_pipeline.settings import Settings
 
 # A file modified more recently than this may still be on its way.
@@ -35,14 +37,23 @@ packs_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-nightly_schedule = dg.ScheduleDefinition(
-    name="nightly_at_two",
-    job=nightly_job,
-    cron_schedule="0 2 * * *",
-    execution_timezone="Europe/London",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night at two, by the clock in London.",
-)
+
+def build_nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Every night; a run that died does not stand in its way."""
+
+    @dg.schedule(
+        name="nightly_at_two",
+        job=nightly_job,
+        cron_schedule=schedule.CRON,
+        execution_timezone=schedule.TIMEZONE,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every night at two, by the clock in London.",
+    )
+    def nightly_at_two(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        end_dead_runs(context.instance, settings)
+        return dg.RunRequest()
+
+    return nightly_at_two
 
 
 def build_landing_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -57,15 +68,16 @@ def build_landing_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     def landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
-            files, _ = scan(settings.raw)
+            files, _ = scan(settings.raw, settings.most_file_bytes)
         except LandingError as error:
             return dg.SkipReason(str(error))
         now = datetime.now(UTC).replace(tzinfo=None)
-        if any(now - file.modified_at < _SETTLED_AFTER for file in files):
+        if any(abs(now - file.modified_at) < _SETTLED_AFTER for file in files):
             return dg.SkipReason("a file was modified within the last two minutes: waiting for it to settle")
         fingerprint = landing_fingerprint(files)
         if fingerprint == context.cursor:
             return dg.SkipReason("nothing changed in the landing folder")
+        end_dead_runs(context.instance, settings)
         context.update_cursor(fingerprint)
         return dg.RunRequest(run_key=fingerprint)
 

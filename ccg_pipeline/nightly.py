@@ -9,36 +9,22 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
-from ccg_pipeline import durable, nights, warehouse
-from ccg_pipeline.landing.files import scan
+from ccg_pipeline import homes, nights, troubles, warehouse
+from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
 from ccg_pipeline.landing.loading import standing_in_quarantine
+from ccg_pipeline.operations import dagster_home
 from ccg_pipeline.publication.summary import Summary, summarise
 from ccg_pipeline.settings import Settings
 
-PUBLISHED, NOTHING_NEW, FAILED = "published", "nothing new", "failed"
-
-_DAGSTER_YAML = """\
-# Written by ccg. Nothing leaves the machine, one run writes at a time, all state is below this folder.
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-concurrency:
-  pools:
-    default_limit: 1
-    granularity: run
-python_logs:
-  managed_python_loggers: [ccg]
-  python_log_level: INFO
-"""
+PUBLISHED, NOTHING_NEW, FAILED = nights.PUBLISHED, nights.NOTHING_NEW, nights.FAILED
+# Reasons that say themselves, to the operator, what happened.
+_TOLD = (LandingError, homes.HomeError, warehouse.WarehouseBusyError)
 
 
 @dataclass
@@ -66,51 +52,71 @@ class NothingKnownError(Exception):
 
 
 def prepare_home(settings: Settings) -> None:
-    """Lay out the home folder: Dagster's configuration, and the environment that its processes read."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    configuration = settings.dagster_home / "dagster.yaml"
-    if not configuration.is_file():
-        durable.put_text(configuration, _DAGSTER_YAML)
+    """Lay out the home folder: Dagster's configuration, and the environment that its processes read.
+
+    Raises `HomeError` where the home folder cannot be used, `DagsterHomeError` where the environment and that
+    configuration do not agree.
+    """
+    homes.ready(settings)
+    dagster_home.prepare(settings)
     settings.export_environment()
 
 
 def run(settings: Settings, say: Callable[[str], None]) -> Night:
     """One night, from landing folder to publication. ``say`` is told how far it is.
 
-    Raises `LandingError` where the landing folder is not there, `WarehouseBusyError` where another run is writing.
+    Raises `HomeError` where the home folder cannot be used, `LandingError` where the landing folder is not there,
+    `WarehouseBusyError` where another run is writing, `WarehouseDamagedError` where the warehouse cannot be opened; the
+    last three leave their record.
     """
-    started_at, clock = datetime.now(UTC), time.monotonic()
-    files, ignored = scan(settings.raw)
-    if nights.is_nothing_new(settings, files):
-        night = Night(NOTHING_NEW, ignored=ignored)
-    else:
-        with warehouse.sole_writer(settings.warehouse):
-            pass  # a run that cannot write is told so before seconds go into starting
-        night = _run_job(settings, say, started_at)
-        night.ignored = ignored
-    if night.outcome != FAILED:
-        with warehouse.reading(settings.published) as con:
-            night.summary = summarise(con)
-            night.quarantine = standing_in_quarantine(con)
-    night.seconds["all"] = round(time.monotonic() - clock, 1)
-    nights.record_run(
-        settings,
-        {
-            "run_id": str(uuid.uuid4()),
-            "started_at": started_at.isoformat(timespec="seconds"),
-            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "outcome": night.outcome,
-            "exit_code": night.exit_code,
-            "raw": str(settings.raw),
-            "files": len(files),
-            "ignored_files": ignored,
-            "quarantine": [name for name, _ in night.quarantine],
-            "failures": night.failures,
-            "seconds": night.seconds,
-            "versions": {p: version(p) for p in ("dagster", "dbt-core", "duckdb", "great-expectations", "polars")},
-        },
-    )
+    started_at = datetime.now(UTC)
+    for change in homes.ready(settings):
+        say(change)
+    if killed := nights.killed_last(settings):
+        say(f"the run of {killed['started_at']} did not end: {nights.WHY_NOT_ENDED}")
+    with _begun(settings, nights.NIGHTLY, started_at) as begun:
+        files, ignored = scan(settings.raw, settings.most_file_bytes)
+        if nights.is_nothing_new(settings, files):
+            night = Night(NOTHING_NEW, ignored=ignored)
+        else:
+            with warehouse.sole_writer(settings.warehouse, told=say):
+                night = _run_job(settings, say, begun)
+            night.ignored = ignored
+        if night.outcome != FAILED:
+            with warehouse.reading(settings.published) as con:
+                night.summary = summarise(con)
+                night.quarantine = standing_in_quarantine(con)
+        night.seconds["all"] = round((datetime.now(UTC) - started_at).total_seconds(), 1)
+        if nights.find(settings, begun.run_id) is None:
+            nights.end(
+                settings,
+                begun,
+                night.outcome,
+                night.exit_code,
+                files=len(files),
+                ignored_files=ignored,
+                landing=landing_fingerprint(files),
+                quarantine=[name for name, _ in night.quarantine],
+                failures=night.failures,
+                seconds=night.seconds,
+            )
     return night
+
+
+@contextlib.contextmanager
+def _begun(settings: Settings, kind: str, started_at: datetime) -> Iterator[nights.Begun]:
+    """The record of a run from its beginning; its end too, where it ends before the job that records it."""
+    try:
+        begun = nights.begin(settings, str(uuid.uuid4()), kind, started_at)
+    except OSError as error:
+        raise homes.HomeError(f"the home folder {settings.home} cannot be written: {error.strerror or error}") from None
+    try:
+        yield begun
+    except BaseException as error:
+        if nights.find(settings, begun.run_id) is None:
+            reason = str(error) if isinstance(error, _TOLD) else f"{type(error).__name__}: {error}"
+            nights.end(settings, begun, FAILED, 2 if isinstance(error, LandingError) else 1, failures=[reason])
+        raise
 
 
 def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) -> Night:
@@ -119,7 +125,8 @@ def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) ->
     What counts then is what the extracts state as their day of publication, else when they were received. Raises
     `NothingKnownError` where that is nothing, `WarehouseBusyError` where the same moment is being rebuilt.
     """
-    clock = time.monotonic()
+    started_at = datetime.now(UTC)
+    homes.ready(settings)
     then = settings.rebuilt_as_known_at(moment)
     with warehouse.reading(settings.published) as con:
         (first,) = con.execute(
@@ -130,18 +137,19 @@ def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) ->
             f"the first extract loaded was published or received on {first:%Y-%m-%d}" if first else "nothing is loaded"
         )
         raise NothingKnownError(f"nothing could be said on {moment:%Y-%m-%d}: {known}")
-    with warehouse.sole_writer(then.warehouse):
+    with _begun(then, nights.REBUILD, started_at) as begun, warehouse.sole_writer(then.warehouse):
         then.warehouse.unlink(missing_ok=True)
         shutil.copyfile(settings.published, then.warehouse)
-    try:
-        night = _run_job(then, say, datetime.now(UTC), "rebuild")
-    finally:
-        then.warehouse.unlink(missing_ok=True)
-        then.warehouse.with_suffix(".lock").unlink(missing_ok=True)
+        try:
+            night = _run_job(then, say, begun)
+        finally:
+            then.warehouse.unlink(missing_ok=True)
+        if nights.find(settings, begun.run_id) is None:
+            nights.end(then, begun, night.outcome, night.exit_code, failures=night.failures, seconds=night.seconds)
     if night.outcome != FAILED:
         with warehouse.reading(then.published) as con:
             night.summary = summarise(con)
-    night.seconds["all"] = round(time.monotonic() - clock, 1)
+    night.seconds["all"] = round((datetime.now(UTC) - started_at).total_seconds(), 1)
     return night
 
 
@@ -151,30 +159,36 @@ def is_rebuilt(settings: Settings, moment: datetime) -> bool:
     return then.is_file() and then.stat().st_mtime_ns >= settings.published.stat().st_mtime_ns
 
 
-def _run_job(settings: Settings, say: Callable[[str], None], started_at: datetime, name: str = "nightly") -> Night:
+def _run_job(settings: Settings, say: Callable[[str], None], begun: nights.Begun) -> Night:
     say("starting (Dagster, dbt and Great Expectations take some seconds)")
-    clock = time.monotonic()
     prepare_home(settings)
-    log_path = settings.home / "logs" / f"{name}-{started_at:%Y%m%dT%H%M%SZ}.log"
+    log_path = settings.logs / f"{begun.kind}-{begun.started_at:%Y%m%dT%H%M%SZ}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with open(log_path, "w", encoding="utf-8") as log, _told(say), _quiet(log):
         import dagster as dg
 
+        from ccg_pipeline.assets import recording
         from ccg_pipeline.definitions import build_defs
 
         try:
-            job = build_defs(settings).resolve_job_def(name)
-        except RuntimeError as error:
-            return Night(FAILED, failures=[str(error)], log=str(log_path))
-        seconds = {"start": round(time.monotonic() - clock, 1)}
+            job = build_defs(settings).resolve_job_def("rebuild" if settings.as_known_at else "nightly")
+        except (RuntimeError, OSError) as error:
+            return Night(FAILED, failures=[troubles.in_words(error, settings) or str(error)], log=str(log_path))
         # A rebuild leaves no trace in the history of the assets: they are what they were.
         instances = dg.DagsterInstance.ephemeral if settings.as_known_at else dg.DagsterInstance.get
-        with instances() as instance:
-            result = job.execute_in_process(instance=instance, raise_on_error=False)
-    seconds |= _seconds_by_stage(result)
-    if result.success:
-        return Night(PUBLISHED, seconds=seconds, log=str(log_path))
-    return Night(FAILED, failures=_failures(result), seconds=seconds, log=str(log_path))
+        try:
+            with instances() as instance:
+                result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=begun.run_id)
+        except Exception as error:
+            # Dagster's own records could not be written; what broke in a step stands in the result.
+            if words := troubles.in_words(error, settings):
+                return Night(FAILED, failures=[words], log=str(log_path))
+            raise
+    record = nights.find(settings, begun.run_id)
+    if record is None:  # it broke before it could record anything
+        reasons = [troubles.in_words(r, settings) or r for r in recording.failures(result.all_events)]
+        return Night(FAILED, failures=reasons, log=str(log_path))
+    return Night(record["outcome"], failures=record["failures"], seconds=dict(record["seconds"]), log=str(log_path))
 
 
 @contextlib.contextmanager
@@ -199,42 +213,3 @@ def _quiet(log: Any) -> Iterator[None]:
     """Keep what Dagster, dbt and Great Expectations print for the log file."""
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         yield
-
-
-def _seconds_by_stage(result: Any) -> dict[str, float]:
-    seconds: dict[str, float] = {}
-    for event in result.all_events:
-        if event.event_type_value == "STEP_SUCCESS":
-            step = event.step_key
-            stage = (
-                "check"
-                if step.endswith("_quality")
-                else "receive"
-                if step == "raw__received_files"
-                else "load"
-                if step.startswith("raw__") or step == "registry"
-                else "build"
-                if step == "dbt"
-                else "judge"
-                if step.startswith("checks__")
-                else "publish"
-            )
-            seconds[stage] = round(seconds.get(stage, 0) + event.event_specific_data.duration_ms / 1000, 1)
-    return seconds
-
-
-def _failures(result: Any) -> list[str]:
-    """Why the run failed: checks in their own words first, then steps that broke."""
-    failures = []
-    for evaluation in result.get_asset_check_evaluations():
-        if not evaluation.passed and evaluation.severity.value == "ERROR":
-            where = "/".join(evaluation.asset_key.path)
-            failures.append(f"{where}: {evaluation.check_name}: {evaluation.description or 'failed'}")
-    for event in result.all_events:
-        if event.event_type_value == "STEP_FAILURE":
-            error = event.event_specific_data.error
-            cause = error.cause or error
-            message = cause.message.strip()
-            if "DagsterAssetCheckFailedError" not in message:
-                failures.append(f"{event.step_key}: {message}")
-    return failures

@@ -14,25 +14,42 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
+# Records of runs are small; what Dagster and dbt keep of one run is tens of megabytes.
+_DAYS_KEPT = {"runs": 1095, "logs": 90, "quarantine": 90, "dagster": 60, "rebuilds": 30, "dbt": 7}
+# The address of the PostgreSQL database that is to hold Dagster's own records, as a URL; a secret.
+DAGSTER_POSTGRES = "CCG_DAGSTER_POSTGRES"
+
+
+class SettingsError(ValueError):
+    """A setting of the environment that cannot be what it says."""
+
 
 @dataclass(frozen=True)
 class Settings:
     """Where one installation reads and writes.
 
     ``raw`` is the landing folder, which is only read; everything a run writes is under ``home``. With ``as_known_at``
-    (UTC) they are those of a rebuild of what could be said then, which has a publication of its own.
+    (UTC) they are those of a rebuild of what could be said then, which has a publication of its own. A file of more
+    than ``most_file_bytes``, packed or unpacked, is not read.
     """
 
     raw: Path
     home: Path
     as_known_at: datetime | None = None
+    most_file_bytes: int = 256 * 1024**2
 
     @classmethod
     def from_environment(cls, raw: str | Path | None = None, home: str | Path | None = None) -> Settings:
-        """The options given, else ``CCG_RAW`` and ``CCG_HOME``, else ``raw`` and ``var`` of the project."""
+        """The options given, else ``CCG_RAW`` and ``CCG_HOME``, else ``raw`` and ``var`` of the project.
+
+        ``CCG_MOST_FILE_MB`` is the size (MiB) of the largest file that is read. Raises `SettingsError` where it is no
+        whole number above 0.
+        """
+        # Not Path.resolve, which stops on links that lead to themselves: whoever opens the folder tells that better.
         return cls(
-            raw=Path(raw or os.environ.get("CCG_RAW") or PROJECT_ROOT / "raw").resolve(),
-            home=Path(home or os.environ.get("CCG_HOME") or PROJECT_ROOT / "var").resolve(),
+            raw=Path(os.path.realpath(raw or os.environ.get("CCG_RAW") or PROJECT_ROOT / "raw")),
+            home=Path(os.path.realpath(home or os.environ.get("CCG_HOME") or PROJECT_ROOT / "var")),
+            most_file_bytes=_number_above_0("CCG_MOST_FILE_MB", 256) * 1024**2,
         )
 
     def rebuilt_as_known_at(self, moment: datetime) -> Settings:
@@ -56,7 +73,7 @@ class Settings:
     def published(self) -> Path:
         if self.as_known_at:
             # The file has the same name everywhere: its views name the database that they are in.
-            return self.home / "published" / "as-known-at" / self._moment / "ccg.duckdb"
+            return self.rebuilds / self._moment / "ccg.duckdb"
         return self.home / "published" / "ccg.duckdb"
 
     def pack_folder(self, org_code: str, month: str, is_public: bool = False) -> Path:
@@ -73,6 +90,11 @@ class Settings:
         return self.home / "dagster"
 
     @property
+    def has_dagster_postgres(self) -> bool:
+        """Whether Dagster's own records are to be in PostgreSQL. Its address is left to Dagster to read."""
+        return bool(os.environ.get(DAGSTER_POSTGRES))
+
+    @property
     def scratch(self) -> Path:
         return self.home / "scratch"
 
@@ -81,8 +103,26 @@ class Settings:
         return self.home / "runs.jsonl"
 
     @property
-    def last_night(self) -> Path:
-        return self.home / "last-night.json"
+    def rebuilds(self) -> Path:
+        """Where rebuilds are published, one folder a moment."""
+        return self.home / "published" / "as-known-at"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def days_kept(self) -> dict[str, int | None]:
+        """How many days what a run leaves is kept, by kind; None for good. ``CCG_KEEP_RUNS_DAYS`` and so on, a number
+        or ``off``. Raises `ValueError` for anything else."""
+        days: dict[str, int | None] = {}
+        for kind, default in _DAYS_KEPT.items():
+            name = f"CCG_KEEP_{kind.upper()}_DAYS"
+            given = os.environ.get(name) or str(default)
+            if given != "off" and not (given.isdecimal() and int(given) > 0):
+                raise ValueError(f"{name} is {given!r}: a number of days from 1, or off to keep them for good")
+            days[kind] = None if given == "off" else int(given)
+        return days
 
     @property
     def notices(self) -> Path:
@@ -134,6 +174,9 @@ class Settings:
             "CCG_WAREHOUSE": str(self.warehouse),
             "DBT_TARGET_PATH": str(self.dbt_target),
             "DBT_LOG_PATH": str(self.home / "dbt" / "logs"),
+            # The debug log is 18 MB a night, and writing it takes a quarter of dbt's time; what went wrong stands in
+            # dbt's output, which the run's own log keeps.
+            "DBT_LOG_LEVEL_FILE": "none",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DBT_VERSION_CHECK": "false",
         }
@@ -146,3 +189,11 @@ class Settings:
             CCG_HOME=str(self.home),
             DAGSTER_HOME=str(self.dagster_home),
         )
+
+
+def _number_above_0(name: str, usual: int) -> int:
+    """A whole number above 0 of the environment. Raises `SettingsError` where it is something else."""
+    text = os.environ.get(name) or str(usual)
+    if not text.isdecimal() or int(text) == 0:
+        raise SettingsError(f"{name} is {text!r}, expected a whole number above 0. Correct it, or leave it unset.")
+    return int(text)

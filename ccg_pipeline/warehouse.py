@@ -9,15 +9,17 @@ turns. The lock file keeps a second night out for the whole of the first.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
+import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 import polars as pl
@@ -34,24 +36,91 @@ _TYPES = {
     pl.List(pl.Int64): "BIGINT[]",
 }
 
-REGISTRY = {
+REGISTRY: dict[str, dict[str, str]] = {
     # One row a file ever seen in the landing folder, by its path below it.
-    "received_files": """
-        file_name VARCHAR NOT NULL, extract_id VARCHAR NOT NULL, size_bytes BIGINT NOT NULL,
-        modified_at TIMESTAMP NOT NULL, received_at TIMESTAMP NOT NULL, is_present BOOLEAN NOT NULL
-    """,
-    # One row a distinct content, by the sha256 of its bytes.
-    "extracts": """
-        extract_id VARCHAR NOT NULL, dataset VARCHAR, layout VARCHAR, period_start DATE, period_end DATE,
-        edition VARCHAR, published_on DATE, received_at TIMESTAMP NOT NULL, row_count BIGINT,
-        outcome VARCHAR NOT NULL, reason VARCHAR, caveat VARCHAR, reader_version VARCHAR NOT NULL,
-        is_published BOOLEAN NOT NULL
-    """,
+    "received_files": {
+        "file_name": "VARCHAR NOT NULL",
+        "extract_id": "VARCHAR NOT NULL",
+        "size_bytes": "BIGINT NOT NULL",
+        "modified_at": "TIMESTAMP NOT NULL",
+        "received_at": "TIMESTAMP NOT NULL",
+        "is_present": "BOOLEAN NOT NULL",
+    },
+    # One row a distinct content, by the sha256 of its bytes. ``published_by`` is the run whose publication was the
+    # first to hold it.
+    "extracts": {
+        "extract_id": "VARCHAR NOT NULL",
+        "dataset": "VARCHAR",
+        "layout": "VARCHAR",
+        "period_start": "DATE",
+        "period_end": "DATE",
+        "edition": "VARCHAR",
+        "published_on": "DATE",
+        "received_at": "TIMESTAMP NOT NULL",
+        "row_count": "BIGINT",
+        "outcome": "VARCHAR NOT NULL",
+        "reason": "VARCHAR",
+        "caveat": "VARCHAR",
+        "reader_version": "VARCHAR NOT NULL",
+        "is_published": "BOOLEAN NOT NULL",
+        "published_by": "VARCHAR",
+    },
     # The slices of each loaded extract: the unit in which editions replace each other.
-    "extract_coverage": """
-        extract_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, view VARCHAR NOT NULL, part VARCHAR NOT NULL,
-        period_start DATE NOT NULL
-    """,
+    "extract_coverage": {
+        "extract_id": "VARCHAR NOT NULL",
+        "dataset": "VARCHAR NOT NULL",
+        "view": "VARCHAR NOT NULL",
+        "part": "VARCHAR NOT NULL",
+        "period_start": "DATE NOT NULL",
+    },
+    # One row a run (`run_tables`); times in UTC.
+    "runs": {
+        "run_id": "VARCHAR NOT NULL",
+        "kind": "VARCHAR NOT NULL",
+        "as_known_at": "TIMESTAMP",
+        "started_at": "TIMESTAMP NOT NULL",
+        "finished_at": "TIMESTAMP",
+        "published_at": "TIMESTAMP",
+        "outcome": "VARCHAR NOT NULL",
+        "exit_code": "BIGINT",
+        "landing_folder": "VARCHAR",
+        "files": "BIGINT",
+        "ignored_files": "BIGINT",
+        "new_extracts": "BIGINT",
+        "loaded_extracts": "BIGINT",
+        "rejected_extracts": "BIGINT",
+        "withdrawn_extracts": "BIGINT",
+        "duplicate_files": "BIGINT",
+        "files_in_quarantine": "BIGINT",
+        "rows_loaded": "BIGINT",
+        "failures": "VARCHAR[]",
+        "start_seconds": "DOUBLE",
+        "receive_seconds": "DOUBLE",
+        "load_seconds": "DOUBLE",
+        "check_seconds": "DOUBLE",
+        "build_seconds": "DOUBLE",
+        "judge_seconds": "DOUBLE",
+        "publish_seconds": "DOUBLE",
+        "all_seconds": "DOUBLE",
+        "versions": "VARCHAR",
+        "project_fingerprint": "VARCHAR",
+        "catalogue_fingerprint": "VARCHAR",
+        "landing_fingerprint": "VARCHAR",
+        "marts_fingerprint": "VARCHAR",
+        "published_bytes": "BIGINT",
+        "has_made_this_publication": "BOOLEAN",
+    },
+    # One row a run and file of the landing folder, and a run and extract kept or withdrawn without one.
+    "run_files": {
+        "run_id": "VARCHAR NOT NULL",
+        "file_name": "VARCHAR NOT NULL",
+        "extract_id": "VARCHAR NOT NULL",
+        "dataset": "VARCHAR",
+        "size_bytes": "BIGINT",
+        "outcome": "VARCHAR NOT NULL",
+        "reason": "VARCHAR",
+        "row_count": "BIGINT",
+    },
 }
 
 
@@ -63,40 +132,125 @@ class WarehouseBusyError(Exception):
     """Another run is writing. The text names it."""
 
 
+class WarehouseDamagedError(Exception):
+    """The file is no longer a database. The text says what to do."""
+
+
+_held: set[tuple[Path, int]] = set()
+
+
 @contextmanager
-def sole_writer(warehouse: Path) -> Iterator[None]:
-    """Hold the right to write for as long as the block lasts. Raises `WarehouseBusyError` at once if taken."""
+def sole_writer(
+    warehouse: Path, patience_seconds: float = 0, told: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """Hold the right to write for as long as the block lasts.
+
+    Raises `WarehouseBusyError` where another has it and keeps it for longer than ``patience_seconds``,
+    `WarehouseDamagedError` where the file cannot be opened. ``told`` is told who is waited for.
+
+    Who holds it may ask again, in the same thread: a night holds it for the whole of its length, its job within it.
+    """
     warehouse.parent.mkdir(parents=True, exist_ok=True)
-    with open(warehouse.with_suffix(".lock"), "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    mine = (warehouse, threading.get_ident())
+    if mine in _held:
+        yield
+        return
+    with open(lock_of(warehouse), "a+") as lock:
+        deadline, is_told = time.monotonic() + patience_seconds, False
+        while not _locked(lock):
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
-            raise WarehouseBusyError(
-                f"another run (process {holder}) is writing {warehouse}. Wait for it to end, then start again."
-            ) from None
+            if time.monotonic() >= deadline:
+                raise WarehouseBusyError(
+                    f"another run (process {holder}) is writing {warehouse}. Wait for it to end, then start again."
+                )
+            if not is_told:
+                told(f"waiting for another run (process {holder}), which is writing {warehouse}")
+                is_told = True
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        _wait_for_leftovers(warehouse)
-        yield
+        _make_usable(warehouse, told)
+        _held.add(mine)
+        try:
+            yield
+        finally:
+            _held.discard(mine)
 
 
-def _wait_for_leftovers(warehouse: Path) -> None:
-    """Let a dbt process end that outlived a killed run; it holds DuckDB's own lock, not ours."""
+def _locked(lock: IO[str]) -> bool:
+    """Whether the lock could be had. Tried for half a second: who asks `is_being_written` holds it for a moment."""
+    for _ in range(6):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def lock_of(warehouse: Path) -> Path:
+    """The file that a writer of a warehouse holds locked; it stays when the writer ends, and means nothing then."""
+    return warehouse.with_suffix(".lock")
+
+
+def is_being_written(warehouse: Path) -> bool:
+    """Whether a process, this one too, holds the right to write."""
+    try:
+        with open(lock_of(warehouse), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _make_usable(warehouse: Path, told: Callable[[str], None]) -> None:
+    """Let a dbt process end that outlived a killed run (it holds DuckDB's own lock, not ours), and set a log aside
+    that a power cut left with a gap in it."""
     deadline = time.monotonic() + _LEFTOVER_SECONDS
     while warehouse.exists():
         try:
             duckdb.connect(str(warehouse)).close()
             return
-        except duckdb.IOException as error:
-            if "lock" not in str(error) or time.monotonic() > deadline:
+        except duckdb.Error as error:
+            what = str(error).splitlines()[0][:200]
+            if "lock on file" in what and time.monotonic() <= deadline:
+                time.sleep(1)
+            elif "lock on file" in what:
                 raise WarehouseBusyError(
-                    f"another process holds {warehouse} open ({str(error).splitlines()[0][:200]}). Close it, then "
-                    "start again; readers belong on the published copy."
+                    f"another process holds {warehouse} open ({what}). Close it, then start again; readers belong on "
+                    "the published copy."
                 ) from None
-            time.sleep(1)
+            elif "replaying WAL file" in what and _log(warehouse).exists():
+                # All that was published is in the file itself: what only the log holds is received and built again.
+                told(f"{_log(warehouse)} was cut off and is set aside: what it holds is received again")
+                os.replace(_log(warehouse), _log(warehouse).with_suffix(".damaged"))
+            else:
+                raise WarehouseDamagedError(damaged(warehouse, what)) from None
+
+
+def damaged(warehouse: Path, what: str) -> str:
+    """What to do about a warehouse that cannot be read, in words."""
+    return (
+        f"{warehouse} is damaged ({what}). The publication is a file of its own and stays as it is. Restore the last "
+        f"backup; or remove {warehouse.name} and {_log(warehouse).name}, if it is there, and run ccg nightly: "
+        "everything in the landing folder is then loaded again."
+    )
+
+
+def _log(warehouse: Path) -> Path:
+    """DuckDB's write-ahead log: what is committed and not yet in the file."""
+    return warehouse.with_name(f"{warehouse.name}.wal")
+
+
+def _create(warehouse: Path) -> None:
+    """An empty database, whole from the first moment: a file that was cut off while it is made opens never again."""
+    beside = warehouse.with_name(f".{warehouse.name}.next")
+    for leftover in (beside, _log(beside), _log(warehouse)):
+        leftover.unlink(missing_ok=True)
+    duckdb.connect(str(beside)).close()
+    durable.put(beside, warehouse)
 
 
 @contextmanager
@@ -108,12 +262,16 @@ def writing(
     ``schemas`` gives the columns of each dataset's table as polars types; every table also has ``extract_id``.
     """
     warehouse.parent.mkdir(parents=True, exist_ok=True)
+    if not warehouse.exists():
+        _create(warehouse)
     con = duckdb.connect(str(warehouse))
     try:
         con.execute("BEGIN")
         con.execute("CREATE SCHEMA IF NOT EXISTS raw")
         for table, columns in REGISTRY.items():
-            con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} ({columns})")
+            typed = ", ".join(f"{c} {t}" for c, t in columns.items())
+            con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} ({typed})")
+            _widen(con, table, {c: t.removesuffix(" NOT NULL") for c, t in columns.items()})
         for table, schema in (schemas or {}).items():
             typed = ", ".join(f"{c} {_TYPES[t]}" for c, t in schema.items())
             con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} (extract_id VARCHAR NOT NULL, {typed})")
@@ -168,18 +326,46 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, row
         parquet.unlink()
 
 
+class PublicationError(Exception):
+    """The copy could not be made; the last publication stands as it was. The text says why and what to do."""
+
+
 def publish(warehouse: Path, published: Path) -> None:
     """Put a read-only copy of the warehouse in place of the last one, by one atomic rename after fsync.
 
-    Whoever has the last copy open keeps reading it.
+    Whoever has the last copy open keeps reading it. Raises `PublicationError` where the copy cannot be written, with
+    what was written of it removed.
     """
-    con = duckdb.connect(str(warehouse))
+    beside = copy_in_the_making(published)
     try:
-        con.execute("CHECKPOINT")
-    finally:
-        con.close()
-    published.parent.mkdir(parents=True, exist_ok=True)
-    beside = published.with_suffix(".next")
-    shutil.copyfile(warehouse, beside)
-    beside.chmod(0o444)
-    durable.put(beside, published)
+        published.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        con = duckdb.connect(str(warehouse))
+        try:
+            con.execute("CHECKPOINT")
+            # Copied while the connection keeps out a dbt process that a killed run may have left.
+            shutil.copyfile(warehouse, beside)
+        finally:
+            con.close()
+        beside.chmod(0o444)
+        durable.put(beside, published)
+    except (OSError, duckdb.IOException) as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise PublicationError(_why_not_published(warehouse, published, error)) from error
+
+
+def copy_in_the_making(published: Path) -> Path:
+    """Where a publication is written before it is put in its place."""
+    return published.with_suffix(".next")
+
+
+def _why_not_published(warehouse: Path, published: Path, error: Exception) -> str:
+    needed, room = warehouse.stat().st_size, ""
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(published.parent).free
+        room = f" The copy takes {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free."
+    return (
+        f"{published} could not be written: {str(error).splitlines()[0]}.{room} Make room or mend the folder, then run "
+        "ccg nightly again; what is loaded is not loaded twice."
+    )

@@ -7,30 +7,29 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from ccg_pipeline import extracts, warehouse
+from ccg_pipeline import extracts, run_tables, warehouse
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Installation, progress
+from ccg_pipeline.checks import holding
+from ccg_pipeline.checks.asset_checks import quality_result, quality_spec, quality_suites
+from ccg_pipeline.checks.running import Suite
 from ccg_pipeline.landing import loading
+from ccg_pipeline.publication import datasets
+from ccg_pipeline.settings import Settings
+from ccg_pipeline.visible import markdown
 
 GROUP = "landing"
 RECEIVED = dg.AssetKey(["raw", "received_files"])
-REGISTRY = [dg.AssetKey(["raw", "extracts"]), dg.AssetKey(["raw", "extract_coverage"])]
+_REGISTRY = {
+    "extracts": "One row a distinct content: what it is, and whether it was loaded or quarantined, with the reason.",
+    "extract_coverage": "The slices (view, part, month) of each loaded extract, in which editions replace each other.",
+    "runs": "One row a run that has ended, and the run that makes a publication before it does.",
+    "run_files": "One row a run and file of the landing folder: what became of it in that run.",
+}
+REGISTRY = [dg.AssetKey(["raw", table]) for table in _REGISTRY]
 # A night that is missed is a warning the next morning and a failure by the second.
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
 
-_TITLES = {
-    "ae": "A&E attendances and emergency admissions, monthly by provider",
-    "activity": "Admissions and outpatient attendances (HES MAR), monthly by provider and commissioner",
-    "beds": "Beds open overnight (KH03), quarterly by provider and sector",
-    "cancelled_operations": "Cancelled elective operations (QMCO), quarterly by provider and for England",
-    "cancer": "Cancer waiting times, monthly by commissioner, ICB or provider and standard",
-    "diagnostics": "Diagnostic waiting times and activity (DM01), monthly by provider, commissioner and test",
-    "dtoc": "Delayed transfers of care, monthly by provider and local authority, responsible organisation and reason",
-    "mar": "Hospital activity (MAR) to May 2020, referrals above all, monthly by commissioner or provider",
-    "organisations": "Organisations with dates, parents and successors (ODS, ONS), by list",
-    "local_returns": "Local returns in the layout of the template, by indicator, organisation and period",
-    "rtt": "Referral to treatment pathways, monthly by provider, commissioner and weeks waited",
-}
 _COMMON_COLUMNS = {
     "extract_id": "sha256 of the extract the row is from",
     "source_sheet": "sheet of the workbook; null for text files",
@@ -42,9 +41,15 @@ _COMMON_COLUMNS = {
 }
 
 
-def build_assets() -> list[dg.AssetsDefinition]:
-    """The assets of the layer: received files, one a dataset, and the registry."""
-    return [received_files, *(_dataset_asset(name) for name in extracts.DATASETS), registry]
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The assets of the layer: received files, one a dataset with its check, and the registry."""
+    titles = {name: row["description"] for name, row in datasets.listed(settings.seeds).items()}
+    suites = quality_suites(settings)
+    return [
+        received_files,
+        *(_dataset_asset(name, titles.get(name, name), suites.get(name)) for name in extracts.DATASETS),
+        registry,
+    ]
 
 
 @dg.asset(
@@ -58,7 +63,9 @@ def build_assets() -> list[dg.AssetsDefinition]:
 )
 def received_files(installation: Installation) -> dg.MaterializeResult:
     settings = installation.settings
-    receipt = loading.receive(settings, datetime.now(UTC).replace(tzinfo=None), progress)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    receipt = loading.receive(settings, now, progress, installation.recording.begun.run_id)
+    installation.recording.receipt = receipt
     return dg.MaterializeResult(
         metadata={
             "files": receipt.files,
@@ -71,7 +78,10 @@ def received_files(installation: Installation) -> dg.MaterializeResult:
     )
 
 
-def _dataset_asset(name: str) -> dg.AssetsDefinition:
+def _dataset_asset(name: str, title: str, suite: Suite | None) -> dg.AssetsDefinition:
+    """Loading a dataset and checking what is new of it are one step: what fails is held back before anything rests on
+    it, and the night of the other datasets goes on. A check of its own would come too late, or stop them too."""
+
     @dg.asset(
         key=["raw", name],
         deps=[RECEIVED],
@@ -80,25 +90,39 @@ def _dataset_asset(name: str) -> dg.AssetsDefinition:
         kinds={"polars", "duckdb"},
         pool=POOL,
         freshness_policy=FRESHNESS,
-        description=f"{_TITLES[name]}: rows as published, typed, each with its extract and row number.",
+        check_specs=[quality_spec(suite)] if suite else None,
+        description=f"{title}: rows as published, typed, each with its extract and row number.",
         metadata={"dagster/column_schema": _column_schema(name)},
     )
-    def rows_of_dataset(installation: Installation) -> dg.MaterializeResult:
+    def rows_of_dataset(installation: Installation) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         settings = installation.settings
-        result = loading.load(settings, name, progress)
+        loaded, proof = loading.LoadResult(name, 0, 0, 0), holding.Proof()
+        try:
+            loaded = loading.load(settings, name, progress, installation.recording.begun.run_id)
+            if suite:
+                proof = holding.prove(settings, name, suite)
+        except holding.OUTAGES:
+            raise
+        except Exception as error:  # whatever befalls one dataset must not cost the others their night
+            proof = holding.after_breaking_off(settings, name, error)
+        if suite:
+            yield quality_result(settings, proof)
+        if proof.stops:
+            raise dg.Failure(proof.stops)
         with warehouse.reading(settings.warehouse) as con:
             total, held = con.execute(
                 "SELECT coalesce(sum(row_count), 0), count(*) FROM raw.extracts "
                 "WHERE dataset = ? AND outcome = 'loaded'",
                 [name],
             ).fetchall()[0]
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": int(total),
                 "extracts_held": int(held),
-                "files_loaded": result.loaded,
-                "files_quarantined": result.quarantined,
-                "rows_loaded": result.row_count,
+                "files_loaded": loaded.loaded,
+                "files_quarantined": loaded.quarantined,
+                "files_held_back": len(proof.held_back),
+                "rows_loaded": loaded.row_count,
             }
         )
 
@@ -132,22 +156,18 @@ def _type_name(kind: Any) -> str:
             kinds={"duckdb"},
             description=description,
         )
-        for key, description in zip(
-            REGISTRY,
-            (
-                "One row a distinct content: what it is, and whether it was loaded or quarantined, with the reason.",
-                "The slices (view, part, month) of each loaded extract, in which editions replace each other.",
-            ),
-            strict=True,
-        )
+        for key, description in zip(REGISTRY, _REGISTRY.values(), strict=True)
     ],
     pool=POOL,
 )
 def registry(installation: Installation) -> Iterator[dg.MaterializeResult]:
-    with warehouse.reading(installation.settings.warehouse) as con:
+    settings = installation.settings
+    with warehouse.writing(settings.warehouse) as con:
+        run_tables.bring_in(con, settings)
+    with warehouse.reading(settings.warehouse) as con:
         outcomes = dict(con.execute("SELECT outcome, count(*) FROM raw.extracts GROUP BY 1").fetchall())
         reasons = loading.standing_in_quarantine(con)
-        slices = con.execute("SELECT count(*) FROM raw.extract_coverage").fetchall()[0][0]
+        rows = {t: con.execute(f"SELECT count(*) FROM raw.{t}").fetchall()[0][0] for t in _REGISTRY}
     yield dg.MaterializeResult(
         asset_key=REGISTRY[0],
         metadata={
@@ -155,8 +175,9 @@ def registry(installation: Installation) -> Iterator[dg.MaterializeResult]:
             "extracts_quarantined": outcomes.get("quarantined", 0),
             "files_in_quarantine": len(reasons),
             "quarantine": dg.MetadataValue.md(
-                "\n".join(f"- `{name}`: {reason}" for name, reason in reasons) or "empty"
+                "\n".join(f"- {markdown(name)}: {markdown(reason)}" for name, reason in reasons) or "empty"
             ),
         },
     )
-    yield dg.MaterializeResult(asset_key=REGISTRY[1], metadata={"dagster/row_count": slices})
+    for key in REGISTRY[1:]:
+        yield dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": rows[key.path[-1]]})

@@ -1,14 +1,17 @@
 """Layer ``publication``: the read-only copy that everyone but the job reads."""
 
-import dagster as dg
+import contextlib
+from datetime import UTC, datetime, timedelta
 
-from ccg_pipeline import nights, warehouse
+import dagster as dg
+import duckdb
+
+from ccg_pipeline import nights, run_tables, warehouse
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.extracts import FRESHNESS
 from ccg_pipeline.assets.resources import Installation, log
 from ccg_pipeline.checks.asset_checks import RESULTS
 from ccg_pipeline.landing import loading
-from ccg_pipeline.landing.files import landing_fingerprint, scan
 
 PUBLICATION = dg.AssetKey(["publication", "ccg_duckdb"])
 
@@ -35,17 +38,36 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
             by_standard = dict(
                 con.execute("SELECT standard_id, count(*) FROM marts.fct_breaches GROUP BY 1 ORDER BY 1").fetchall()
             )
-            present = con.execute("SELECT file_name, extract_id FROM raw.received_files WHERE is_present").fetchall()
-        if not settings.as_known_at:
-            with warehouse.writing(settings.warehouse) as con:
-                loading.mark_published(con)
-        warehouse.publish(settings.warehouse, settings.published)
-        if not settings.as_known_at:
-            files = scan(settings.raw)[0]
-            # What came or changed while the run went on is for the next night: only what was received counts as
-            # published.
-            if sorted(present) == sorted((f.file_name, f.extract_id) for f in files):
-                nights.remember(settings, landing_fingerprint(files))
+            made = {
+                **installation.recording.so_far(con),
+                "marts": run_tables.marts_fingerprint(con),
+                "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            if loading.broken_off(con):
+                made["landing"] = None  # what a dataset broke off at is tried again, even with nothing new
+        # The run is noted before the copy is made, so that the copy holds the run that it is from.
+        begun = installation.recording.begun
+        record = begun.record(settings) | {"outcome": nights.PUBLISHED, "exit_code": 3 if made["quarantine"] else 0}
+        if nights.project_fingerprint() != begun.project:
+            record["project"] = None  # it changed while the run went on: the next night is to build anew
+        with warehouse.writing(settings.warehouse) as con:
+            if not settings.as_known_at:
+                loading.mark_published(con, begun.run_id)
+                if (days := settings.days_kept["runs"]) is not None:
+                    run_tables.forget(con, datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days))
+            run_tables.put_publishing(con, record | made)
+        try:
+            warehouse.publish(settings.warehouse, settings.published)
+        except warehouse.PublicationError:
+            # Where there is no room for this either, the next run does it.
+            with contextlib.suppress(duckdb.Error, OSError), warehouse.writing(settings.warehouse) as con:
+                run_tables.take_back(con, begun.run_id)
+            raise
+        installation.recording.publication = {
+            "marts": made["marts"],
+            "published_at": made["published_at"],
+            "published_bytes": settings.published.stat().st_size,
+        }
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(str(settings.published)),

@@ -2,43 +2,77 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
 from packaging.version import Version
+from pydantic import PrivateAttr
 
-from ccg_pipeline import warehouse
+from ccg_pipeline import homes, warehouse
+from ccg_pipeline.assets import liveness
+from ccg_pipeline.assets.recording import Recording, log
 from ccg_pipeline.settings import Settings
 
-log = logging.getLogger("ccg")
+__all__ = ["Dbt", "Installation", "log", "progress"]
+
+# A run that Dagster starts has nobody to start it again: it waits for the one under way, which takes minutes.
+_PATIENCE_SECONDS = 60 * 60
 
 
 class Installation(dg.ConfigurableResource):
     """Landing folder and home of the run, and the moment (UTC) of a rebuild.
 
-    Holds the write lock of the warehouse until the run ends.
+    Holds the write lock of the warehouse until the run ends, and keeps the record of the run: at the end of a resource
+    that every run has, so that runs of the schedule, the sensor and the UI leave the same as `ccg nightly`, without a
+    daemon that has to notice them.
     """
 
     raw: str
     home: str
     as_known_at: str | None = None
+    _recording: Recording | None = PrivateAttr(default=None)
 
     @property
     def settings(self) -> Settings:
         settings = Settings.from_environment(self.raw, self.home)
         return settings.rebuilt_as_known_at(datetime.fromisoformat(self.as_known_at)) if self.as_known_at else settings
 
+    @property
+    def dbt_build(self) -> list[str]:
+        """The dbt command of a night. Unit tests prove the models, not the night's data: `make test` runs them."""
+        return ["build", "--exclude-resource-type", "unit_test", *self.settings.dbt_arguments]
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Installation]:
-        self.settings.export_environment()
-        with warehouse.sole_writer(self.settings.warehouse):
-            yield self
+        settings = self.settings
+        settings.export_environment()
+        assert context.run and context.instance
+        changed = homes.ready(replace(settings, as_known_at=None))
+        self._recording = Recording(settings, context.run, context.instance)
+        with contextlib.ExitStack() as held:
+            with self._recording.kept():
+                held.enter_context(liveness.shown(settings, context.run.run_id))
+                held.enter_context(warehouse.sole_writer(settings.warehouse, _PATIENCE_SECONDS, log.info))
+                if not settings.as_known_at:
+                    for change in changed:
+                        log.info(change)
+                    self._recording.make_ready()
+                yield self
+            if not settings.as_known_at:
+                self._recording.tidy_up()
+
+    @property
+    def recording(self) -> Recording:
+        """The record of the run under way."""
+        assert self._recording
+        return self._recording
 
 
 class Dbt(DbtCliResource):

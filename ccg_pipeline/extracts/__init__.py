@@ -64,9 +64,12 @@ def recognise(source: Source) -> Dataset:
     return DATASETS[best]
 
 
-def read(source: Source) -> Extract:
-    """The file, recognised and read. Raises `ExtractError`, for an unknown layout with the nearest one."""
-    dataset = recognise(source)
+def read(source: Source, recognised: str | None = None) -> Extract:
+    """The file read as the dataset that it was recognised as, or is recognised as now.
+
+    Raises `ExtractError`, for an unknown layout with the nearest one.
+    """
+    dataset = DATASETS[recognised] if recognised else recognise(source)
     try:
         return dataset.read(source)
     except UnknownLayoutError as error:

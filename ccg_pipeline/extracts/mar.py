@@ -83,7 +83,7 @@ layouts = tuple(
     )
 )
 
-Cells = list[list[str | None]]
+Cells = Sequence[Sequence[str | None]]
 _NEEDED = (named(_IDENTITY, "financial_year"), *pick(MEASURES, "elective_admissions", "gp_referrals_made"))
 
 

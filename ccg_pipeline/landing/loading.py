@@ -1,15 +1,17 @@
 """From the landing folder into schema ``raw``: receive (what is there, whose is it), then load by dataset.
 
 Every attempted file leaves one row in ``raw.extracts`` whose ``outcome`` is ``received`` (recognised, not loaded
-yet), ``loaded``, ``quarantined`` (refused for what it is) or ``waiting`` (refused for now, tried again every night: it
-could not be read, contradicts another file that arrived with it, or names what the catalogue does not have yet). A
-rejected file stays where the analyst put it; its reason also stands as a text in the quarantine folder.
+yet), ``loaded``, ``quarantined`` (refused for what it is), ``waiting`` (refused for now, tried again every night: it
+could not be read, contradicts another file that arrived with it, or names what the catalogue does not have yet) or
+``held`` (read, but what is new of its dataset does not pass its checks; tried again every night too). A rejected file
+stays where the analyst put it; its reason also stands as a text in the quarantine folder.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,9 +22,11 @@ import duckdb
 from ccg_pipeline import durable, extracts, warehouse
 from ccg_pipeline.extracts import local_returns
 from ccg_pipeline.extracts.contract import Extract, ExtractError
+from ccg_pipeline.extracts.limits import MOST_BYTES
 from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.landing import history
 from ccg_pipeline.landing.catalogue import Catalogue, NotInCatalogueError
-from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, sha256, walk
+from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, walk
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 Progress = Callable[[str], None]
@@ -60,23 +64,26 @@ def reader_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds") -> Extract:
-    """One file, recognised and read; the codes of a return looked up in the catalogue, which is in ``seeds``.
+def read_extract(
+    path: Path,
+    name: str,
+    seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds",
+    most_bytes: int = MOST_BYTES,
+    extract_id: str | None = None,
+    recognised: str | None = None,
+) -> Extract:
+    """One file read as the dataset that it was ``recognised`` as, or is recognised as now.
 
-    Raises `ExtractError`, also for a reader's own failure on a strange file; `OSError` where it cannot be opened.
+    The codes of a return are looked up in the catalogue, which is in ``seeds``. Raises `ExtractError`, also for a
+    reader's own failure on a strange file; `OSError` where it cannot be opened, or where its bytes are not those of
+    ``extract_id``.
     """
-    source = Source(path, name)
-    try:
-        extract = extracts.read(source)
+    source = Source(path, name, most_bytes)
+    with _failures_in_words():
+        _prove_identity(source, extract_id)
+        extract = extracts.read(source, recognised)
         if extract.dataset == local_returns.name:
             extract = Catalogue.of(seeds).looked_up(extract)
-    except (ExtractError, OSError, KeyboardInterrupt, MemoryError):
-        raise
-    except Exception as error:
-        raise ExtractError(
-            f"the reader stopped on something it did not expect ({type(error).__name__}: {str(error)[:200]}). Check "
-            "that the file is as published; if it is, report it to the developers."
-        ) from error
     known_by = extract.published_on or datetime.now(UTC).date()
     latest = max(c.period_start for c in extract.coverage)
     if latest > known_by.replace(day=1):
@@ -87,9 +94,39 @@ def read_extract(path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_projec
     return extract
 
 
-def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
-    """Register what is in the landing folder and recognise what is new; nothing is loaded yet."""
-    files, ignored = scan(settings.raw)
+@contextmanager
+def _failures_in_words() -> Iterator[None]:
+    """A reader's own failure on a strange file, as `ExtractError`; too little memory, which may pass, as `OSError`."""
+    try:
+        yield
+    except (ExtractError, OSError):
+        raise
+    except MemoryError:
+        raise OSError("there is too little memory for it") from None
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ExtractError(
+            f"the reader stopped on something it did not expect ({type(error).__name__}: {str(error)[:200]}). Check "
+            "that the file is as published; if it is, report it to the developers."
+        ) from error
+
+
+def _prove_identity(source: Source, extract_id: str | None) -> None:
+    """Raises `OSError` where the bytes that are read are not those that were known by their sha256.
+
+    The source reads once and keeps what it read, so that this holds for all that is read from it afterwards too.
+    """
+    if extract_id is not None and source.sha256 != extract_id:
+        raise OSError("it changed since the landing folder was listed: still being copied?")
+
+
+def receive(settings: Settings, now: datetime, progress: Progress, run_id: str | None = None) -> Receipt:
+    """Register what is in the landing folder and recognise what is new; nothing is loaded yet.
+
+    With the id of a run, what it found is noted in ``raw.run_files``.
+    """
+    files, ignored = scan(settings.raw, settings.most_file_bytes)
     with warehouse.writing(settings.warehouse, _schemas()) as con:
         known = {
             row[0]: row[1:]
@@ -109,7 +146,7 @@ def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
                 "INSERT INTO raw.received_files VALUES (?, ?, ?, ?, ?, true)",
                 [file.file_name, file.extract_id, file.size_bytes, file.modified_at, received.get(key, now)],
             )
-        withdrawn = _withdraw(con, settings)
+        withdrawn = _withdraw(con, settings, run_id)
         by_content: dict[str, LandedFile] = {}
         for file in files:
             by_content.setdefault(file.extract_id, file)
@@ -117,17 +154,22 @@ def receive(settings: Settings, now: datetime, progress: Progress) -> Receipt:
             f
             for f in by_content.values()
             if f.extract_id not in known
-            or known[f.extract_id][0] in ("received", "waiting")
+            or known[f.extract_id][0] in ("received", "waiting", "held")
             or known[f.extract_id][1] != reader_version()
         ]
         for number, file in enumerate(new, 1):
             progress(f"recognising {number} of {len(new)}: {file.file_name}")
             _register(con, settings, file, now)
+        if run_id:
+            history.note_received(con, run_id, [file.extract_id for file in new])
     return Receipt(len(files), ignored, len(new), len(files) - len(by_content), withdrawn, landing_fingerprint(files))
 
 
-def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:
-    """Read, prove and insert every received file of a dataset; what breaks its contract is quarantined."""
+def load(settings: Settings, dataset: str, progress: Progress, run_id: str | None = None) -> LoadResult:
+    """Read, prove and insert every received file of a dataset; what breaks its contract is quarantined.
+
+    With the id of a run, what became of them is noted in ``raw.run_files``.
+    """
     paths = walk(settings.raw)
     with warehouse.writing(settings.warehouse, _schemas()) as con:
         waiting = con.execute(
@@ -144,9 +186,9 @@ def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:
             progress(f"loading {dataset} {number} of {len(waiting)}: {file_name}")
             try:
                 path = paths.get(file_name, settings.raw / file_name)
-                extract = read_extract(path, file_name, settings.seeds)
-                if sha256(path) != extract_id:
-                    raise OSError("it changed while it was read: still being copied?")
+                extract = read_extract(
+                    path, file_name, settings.seeds, settings.most_file_bytes, extract_id, recognised=dataset
+                )
             except NotInCatalogueError as error:
                 _refuse(con, settings, extract_id, file_name, dataset, str(error), "waiting")
                 continue
@@ -160,12 +202,65 @@ def load(settings: Settings, dataset: str, progress: Progress) -> LoadResult:
             loaded += 1
             rows += extract.rows.height
         undecided = _refuse_undecided(con, settings, dataset)
+        if run_id:
+            history.note_loaded(con, run_id)
     return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows)
 
 
-def mark_published(con: duckdb.DuckDBPyConnection) -> None:
-    """What is loaded now has passed every check and goes into a publication: it is never withdrawn or checked again."""
-    con.execute("UPDATE raw.extracts SET is_published = true WHERE outcome = 'loaded'")
+def mark_published(con: duckdb.DuckDBPyConnection, run_id: str | None = None) -> None:
+    """What is loaded now has passed every check and goes into the publication of a run: it is never withdrawn or
+    checked again."""
+    con.execute(
+        "UPDATE raw.extracts SET is_published = true, published_by = ? WHERE outcome = 'loaded' AND NOT is_published",
+        [run_id],
+    )
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """What was held back of some datasets: the names of the files, and those that stay although they are not proved,
+    because what is published rests on them."""
+
+    files: tuple[str, ...]
+    published_before: tuple[str, ...]
+
+
+def hold_back(settings: Settings, datasets: Collection[str], reason: str, outcome: str = "held") -> HeldBack:
+    """Take what is new of datasets out of the night again; what was published of them before stays as it is.
+
+    New is what no publication holds yet. Its rows go, so that nothing of it reaches a model, and it is read anew on the
+    next run. With the outcome ``received`` there will be one even if nothing changes until then.
+    """
+    lasting = _in_publication(settings)
+    with warehouse.writing(settings.warehouse) as con:
+        unproved = con.execute(
+            """
+            SELECT e.extract_id, e.dataset, min(f.file_name)
+            FROM raw.extracts e JOIN raw.received_files f USING (extract_id)
+            WHERE list_contains(?, e.dataset) AND e.outcome IN ('loaded', 'received') AND NOT e.is_published
+            GROUP BY ALL ORDER BY 3
+            """,
+            [list(datasets)],
+        ).fetchall()
+        held = [row for row in unproved if row[0] not in lasting]
+        for extract_id, dataset, file_name in held:
+            _refuse(con, settings, extract_id, file_name, dataset, reason, outcome)
+    return HeldBack(
+        tuple(name for _, _, name in held), tuple(name for extract_id, _, name in unproved if extract_id in lasting)
+    )
+
+
+def broken_off(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a dataset could not be loaded in this run, so that the next is to try again even if nothing changes."""
+    return bool(con.execute("SELECT count(*) FROM raw.extracts WHERE outcome = 'received'").fetchall()[0][0])
+
+
+def _in_publication(settings: Settings) -> set[str]:
+    """The extracts whose rows the last publication holds. Those of a new reader are read again, and are not new."""
+    if not settings.published.is_file():
+        return set()
+    with warehouse.reading(settings.published) as con:
+        return {row[0] for row in con.execute("SELECT extract_id FROM raw.extracts WHERE is_published").fetchall()}
 
 
 def standing_in_quarantine(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
@@ -173,7 +268,7 @@ def standing_in_quarantine(con: duckdb.DuckDBPyConnection) -> list[tuple[str, st
     return con.execute(
         """
         SELECT f.file_name, e.reason FROM raw.received_files f JOIN raw.extracts e USING (extract_id)
-        WHERE f.is_present AND e.outcome IN ('quarantined', 'waiting') ORDER BY 1
+        WHERE f.is_present AND e.outcome <> 'loaded' AND e.reason IS NOT NULL ORDER BY 1
         """
     ).fetchall()
 
@@ -186,7 +281,10 @@ def _register(con: duckdb.DuckDBPyConnection, settings: Settings, file: LandedFi
     dataset = reason = None
     outcome = "quarantined"
     try:
-        dataset = extracts.recognise(Source(file.path, file.file_name)).name
+        source = Source(file.path, file.file_name, settings.most_file_bytes)
+        with _failures_in_words():
+            _prove_identity(source, file.extract_id)
+            dataset = extracts.recognise(source).name
     except ExtractError as error:
         reason = str(error)
     except OSError as error:
@@ -288,7 +386,7 @@ def _refuse_undecided(con: duckdb.DuckDBPyConnection, settings: Settings, datase
     return len(undecided)
 
 
-def _withdraw(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
+def _withdraw(con: duckdb.DuckDBPyConnection, settings: Settings, run_id: str | None) -> int:
     """Take back what is no longer in the landing folder and was never published.
 
     With its file gone from the folder the analyst has withdrawn it; what was published once stays for good.
@@ -299,6 +397,8 @@ def _withdraw(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
         AND NOT EXISTS (FROM raw.received_files f WHERE f.extract_id = e.extract_id AND f.is_present)
         """
     ).fetchall()
+    if run_id:
+        history.note_withdrawn(con, run_id, [extract_id for (extract_id,) in gone])
     for (extract_id,) in gone:
         _forget(con, settings, extract_id)
     return len(gone)

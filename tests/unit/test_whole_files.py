@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from layouts import refusal_as, write_xls
 
-from ccg_pipeline.extracts.containers import prove_xls, prove_xlsx
+from ccg_pipeline.extracts.containers import prove_xls, proved_xlsx
 from ccg_pipeline.extracts.contract import Column, ExtractError, goes_to_the_end, no_blanks, parents_to_the_end, typed
 from ccg_pipeline.extracts.source import Source
 
@@ -95,10 +95,10 @@ FAR = '<row r="{row}"><c r="{column}{row}"><v>1</v></c></row></sheetData>'
 @pytest.mark.parametrize(("column", "row"), [("XFD", 1_000_000), ("B", 60_000_000)])
 def test_a_cell_far_away(column: str, row: int) -> None:
     book = damage.workbook({"s": [["a", "b"], ["1", "2"]]})
-    prove_xlsx(book)
+    proved_xlsx(book)
     far = FAR.format(column=column, row=row).encode()
     with pytest.raises(ExtractError, match=f"reaches to row {row:,}"):
-        prove_xlsx(damage.with_sheet(book, lambda sheet: sheet.replace(b"</sheetData>", far)))
+        proved_xlsx(damage.with_sheet(book, lambda sheet: sheet.replace(b"</sheetData>", far)))
 
 
 def changed(content: bytes, record: tuple[int, int], offset: int, number: bytes) -> bytes:

@@ -7,6 +7,7 @@ three rows (setting, reason, who is responsible). Every month is in each sheet w
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
@@ -189,7 +190,7 @@ def _detail(source: Source, sheet: str) -> pl.DataFrame:
 
 
 def _over_three_rows(
-    settings: list[str | None], reasons: list[str | None], headings: list[str | None]
+    settings: Sequence[str | None], reasons: Sequence[str | None], headings: Sequence[str | None]
 ) -> list[str | None]:
     """Each heading with its setting and reason, which stand over the first of their columns."""
     named: list[str | None] = []
