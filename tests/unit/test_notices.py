@@ -20,6 +20,7 @@ from ccg_pipeline import nights
 from ccg_pipeline.notices import configuration, findings, told, wording
 from ccg_pipeline.notices.telling import Failure, Patience, send_test, tell, tell_of_night
 from ccg_pipeline.notices.webhook import payload
+from ccg_pipeline.operations import doctor
 from ccg_pipeline.settings import Settings
 
 QUICK = Patience(way=5, attempt=2, pauses=(0, 0))
@@ -422,6 +423,7 @@ def test_mail_over_tls_with_a_certificate_that_nobody_vouches_for(
     assert box.mails[0]["Subject"] == "ccg: a test of the notices"
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 def test_no_secret_is_ever_said(
     settings: Settings, environment: Callable[..., None], capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -474,6 +476,22 @@ def test_a_wrong_configuration_is_told_without_its_secrets(
     tell(settings, said.append, Failure(["it broke"], run="1"), patience=QUICK)
     assert any(problem in text for text in said), said
     assert "SECRET" not in "".join([*found, *said])
+
+
+def test_the_doctor_says_how_notices_stand(settings: Settings, environment: Callable[..., None]) -> None:
+    def finding() -> tuple[str, str]:
+        (found,) = [f for f in doctor.examine(settings, NOW) if f.topic == "notices"]
+        return found.verdict, found.found
+
+    assert finding() == (doctor.OK, "off")
+    with webhook(500) as hook:
+        environment(WEBHOOK_URL=hook.url, WEBHOOK_FORM="slack", KINDS="failure,breach")
+        assert finding() == (doctor.OK, "by webhook: failure, breach")
+        tell(settings, print, Failure(["it broke"], run="1"), patience=QUICK)
+        assert finding() == (doctor.LOOK, "by webhook: failure, breach; 1 wait to be sent")
+        environment(WEBHOOK_FORM="telex")
+    verdict, words = finding()
+    assert verdict == doctor.LOOK and "WEBHOOK_FORM: expected slack or teams" in words and PATH not in words
 
 
 HOSTILE = "\u202e<!channel> [x](https://evil.example) `*_\r\nSubject: x\x00 {{DATE(2017-02-14T06:00:00Z)}} @here & </b>"
