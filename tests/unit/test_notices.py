@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -14,10 +15,13 @@ from typing import Any
 
 import duckdb
 import pytest
+import requests
 from servers import PATH, Hook, mail_server, self_made_certificate, webhook
+from urllib3 import HTTPSConnectionPool
+from urllib3.exceptions import MaxRetryError
 
 from ccg_pipeline import nights
-from ccg_pipeline.notices import configuration, findings, told, wording
+from ccg_pipeline.notices import configuration, delivery, findings, told, wording
 from ccg_pipeline.notices.telling import Failure, Patience, send_test, tell, tell_of_night
 from ccg_pipeline.notices.webhook import payload
 from ccg_pipeline.operations import doctor
@@ -434,6 +438,8 @@ def test_no_secret_is_ever_said(
         environment(WEBHOOK_URL=hook.url, WEBHOOK_FORM="slack")
         environment(SMTP_HOST="127.0.0.1", SMTP_PORT=box.port, SMTP_SECURITY="none", SMTP_USER="ccg")
         environment(SMTP_PASSWORD=PASSWORD, SMTP_FROM="ccg@example.org", SMTP_TO="board@example.org")
+        said.append(repr(configuration.configured(settings)))
+        assert configuration.configured(settings).mail and PASSWORD in configuration.configured(settings).secrets
         assert not tell(settings, said.append, Failure(["it broke"], run="1"), patience=QUICK)
         assert not send_test(settings, said.append, patience=QUICK)
     assert not tell(settings, said.append, patience=QUICK)  # now the servers are gone
@@ -446,6 +452,23 @@ def test_no_secret_is_ever_said(
     assert len(said) >= 8 and "404" in everything and "it refused the login" in everything
     for secret in (PATH, "SECRET-OF", PASSWORD):
         assert secret not in everything
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "its name is not known"),
+        (ConnectionRefusedError(111, "Connection refused"), "it refused the connection"),
+        (OSError(113, "No route to host"), "No route to host"),
+        (ValueError("odd"), "the connection failed (ConnectionError)"),
+    ],
+)
+def test_why_a_connection_failed_without_the_address_that_libraries_repeat(inner: Exception, words: str) -> None:
+    pool = HTTPSConnectionPool("hooks.example.org", 443)
+    assert delivery.cause(requests.ConnectionError(MaxRetryError(pool, PATH, inner))) == words
+    error = requests.ConnectionError(f"Max retries exceeded with url: {PATH}")
+    error.__context__ = inner
+    assert delivery.cause(error) == words
 
 
 @pytest.mark.parametrize(
