@@ -15,6 +15,7 @@ from ccg_pipeline.checks import holding, suites
 from ccg_pipeline.checks.running import Result, Suite, load_suites
 from ccg_pipeline.publication import datasets
 from ccg_pipeline.settings import Settings
+from ccg_pipeline.visible import markdown
 
 RESULTS = dg.AssetKey(["checks", "standards"])
 DATASETS = dg.AssetKey(["marts", "dim_datasets"])
