@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: nightly test ui check bench backtest clean format suites audit
+.PHONY: nightly test check-faults ui check bench backtest clean format suites audit
 
 nightly: $(READY)
 	$(BIN)/ccg nightly
@@ -14,6 +14,10 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# What is left when a night is killed, the disk is full or others are in its way (half an hour; some of it as root).
+check-faults: $(READY)
+	$(BIN)/pytest -c tests/faults/pytest.ini tests/faults
 
 ui: $(READY)
 	$(BIN)/ccg ui

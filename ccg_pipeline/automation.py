@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from ccg_pipeline.assets.extracts import GROUP
+from ccg_pipeline.assets.liveness import end_dead_runs
 from ccg_pipeline.assets.packs import PACK
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
 from ccg_pipeline.notices import configuration, telling
@@ -36,14 +37,23 @@ packs_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-nightly_schedule = dg.ScheduleDefinition(
-    name="nightly_at_two",
-    job=nightly_job,
-    cron_schedule=schedule.CRON,
-    execution_timezone=schedule.TIMEZONE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night at two, by the clock in London.",
-)
+
+def build_nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Every night; a run that died does not stand in its way."""
+
+    @dg.schedule(
+        name="nightly_at_two",
+        job=nightly_job,
+        cron_schedule=schedule.CRON,
+        execution_timezone=schedule.TIMEZONE,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every night at two, by the clock in London.",
+    )
+    def nightly_at_two(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        end_dead_runs(context.instance, settings)
+        return dg.RunRequest()
+
+    return nightly_at_two
 
 
 def build_landing_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -67,6 +77,7 @@ def build_landing_sensor(settings: Settings) -> dg.SensorDefinition:
         fingerprint = landing_fingerprint(files)
         if fingerprint == context.cursor:
             return dg.SkipReason("nothing changed in the landing folder")
+        end_dead_runs(context.instance, settings)
         context.update_cursor(fingerprint)
         return dg.RunRequest(run_key=fingerprint)
 

@@ -55,6 +55,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # From a night as from a rebuild; imported only by the commands that can be in each other's way.
         print(f"stopped: {error}", file=sys.stderr)
         return 1
+    except getattr(sys.modules.get("ccg_pipeline.warehouse"), "WarehouseDamagedError", ()) as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
     except getattr(sys.modules.get("ccg_pipeline.homes"), "HomeError", ()) as error:
         return _usage(str(error))
     except getattr(sys.modules.get("ccg_pipeline.operations.dagster_home"), "DagsterHomeError", ()) as error:

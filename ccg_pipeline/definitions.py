@@ -11,9 +11,9 @@ from ccg_pipeline.assets import dbt, extracts, packs, publication
 from ccg_pipeline.assets.resources import Installation
 from ccg_pipeline.automation import (
     build_landing_sensor,
+    build_nightly_schedule,
     build_notice_sensors,
     nightly_job,
-    nightly_schedule,
     packs_job,
     rebuild_job,
 )
@@ -34,7 +34,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
         ],
         asset_checks=[*build_quality_checks(settings), build_freshness_checks(settings)],
         jobs=[nightly_job, rebuild_job, packs_job],
-        schedules=[nightly_schedule],
+        schedules=[build_nightly_schedule(settings)],
         sensors=[build_landing_sensor(settings), *build_notice_sensors(settings)],
         resources={
             "installation": Installation(

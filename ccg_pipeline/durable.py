@@ -38,10 +38,15 @@ def put_bytes(path: Path, content: bytes) -> None:
 
 def put(beside: Path, path: Path) -> None:
     """Put a finished file of the same folder in the place of another, by one rename after fsync."""
-    with open(beside, "rb") as finished:
-        os.fsync(finished.fileno())
+    flush(beside)
     os.replace(beside, path)
     settle(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Make the bytes of a file reach the disk, whoever wrote them."""
+    with open(path, "rb") as finished:
+        os.fsync(finished.fileno())
 
 
 def settle(folder: Path) -> None:

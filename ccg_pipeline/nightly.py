@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ccg_pipeline import homes, nights, warehouse
+from ccg_pipeline import homes, nights, troubles, warehouse
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
 from ccg_pipeline.landing.loading import standing_in_quarantine
 from ccg_pipeline.operations import dagster_home
@@ -66,7 +66,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
     """One night, from landing folder to publication. ``say`` is told how far it is.
 
     Raises `HomeError` where the home folder cannot be used, `LandingError` where the landing folder is not there,
-    `WarehouseBusyError` where another run is writing; the last two leave their record.
+    `WarehouseBusyError` where another run is writing, `WarehouseDamagedError` where the warehouse cannot be opened; the
+    last three leave their record.
     """
     started_at = datetime.now(UTC)
     for change in homes.ready(settings):
@@ -78,7 +79,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
         if nights.is_nothing_new(settings, files):
             night = Night(NOTHING_NEW, ignored=ignored)
         else:
-            with warehouse.sole_writer(settings.warehouse):
+            with warehouse.sole_writer(settings.warehouse, told=say):
                 night = _run_job(settings, say, begun)
             night.ignored = ignored
         if night.outcome != FAILED:
@@ -171,15 +172,22 @@ def _run_job(settings: Settings, say: Callable[[str], None], begun: nights.Begun
 
         try:
             job = build_defs(settings).resolve_job_def("rebuild" if settings.as_known_at else "nightly")
-        except RuntimeError as error:
-            return Night(FAILED, failures=[str(error)], log=str(log_path))
+        except (RuntimeError, OSError) as error:
+            return Night(FAILED, failures=[troubles.in_words(error, settings) or str(error)], log=str(log_path))
         # A rebuild leaves no trace in the history of the assets: they are what they were.
         instances = dg.DagsterInstance.ephemeral if settings.as_known_at else dg.DagsterInstance.get
-        with instances() as instance:
-            result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=begun.run_id)
+        try:
+            with instances() as instance:
+                result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=begun.run_id)
+        except Exception as error:
+            # Dagster's own records could not be written; what broke in a step stands in the result.
+            if words := troubles.in_words(error, settings):
+                return Night(FAILED, failures=[words], log=str(log_path))
+            raise
     record = nights.find(settings, begun.run_id)
     if record is None:  # it broke before it could record anything
-        return Night(FAILED, failures=recording.failures(result.all_events), log=str(log_path))
+        reasons = [troubles.in_words(r, settings) or r for r in recording.failures(result.all_events)]
+        return Night(FAILED, failures=reasons, log=str(log_path))
     return Night(record["outcome"], failures=record["failures"], seconds=dict(record["seconds"]), log=str(log_path))
 
 

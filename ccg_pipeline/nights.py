@@ -78,12 +78,24 @@ def is_nothing_new(settings: Settings, files: Iterable[LandedFile]) -> bool:
         return False
     try:
         with warehouse.reading(settings.published) as con:
-            made_from = con.execute(
-                "SELECT landing_fingerprint, project_fingerprint FROM marts.runs WHERE has_made_this_publication"
+            made = con.execute(
+                "SELECT run_id, landing_fingerprint, project_fingerprint FROM marts.runs "
+                "WHERE has_made_this_publication"
             ).fetchall()
     except duckdb.Error:
         return False
-    return made_from == [(landing_fingerprint(files), project_fingerprint())]
+    return [made_from for _, *made_from in made] == [[landing_fingerprint(files), project_fingerprint()]] and _is_held(
+        settings, made[0][0]
+    )
+
+
+def _is_held(settings: Settings, run_id: str) -> bool:
+    """Whether the warehouse is the one that a run published, and not one begun anew since by a run that was killed."""
+    try:
+        with warehouse.reading(settings.warehouse) as con:
+            return bool(con.execute("FROM raw.runs WHERE run_id = ?", [run_id]).fetchall())
+    except duckdb.Error as error:
+        return "lock on file" in str(error)  # another run is writing it
 
 
 @dataclass(frozen=True)

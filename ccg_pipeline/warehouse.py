@@ -16,7 +16,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -128,16 +128,30 @@ REGISTRY: dict[str, dict[str, str]] = {
 _LEFTOVER_SECONDS = 90
 
 
+# What DuckDB may hold in memory while the pipeline writes; more goes to the disk beside the warehouse. Without it DuckDB
+# takes up to four fifths of the machine's memory.
+_MEMORY = {"memory_limit": "2GiB"}
+
+
 class WarehouseBusyError(Exception):
     """Another run is writing. The text names it."""
+
+
+class WarehouseDamagedError(Exception):
+    """The file is no longer a database. The text says what to do."""
 
 
 _held: set[tuple[Path, int]] = set()
 
 
 @contextmanager
-def sole_writer(warehouse: Path) -> Iterator[None]:
-    """Hold the right to write for as long as the block lasts. Raises `WarehouseBusyError` where another has it.
+def sole_writer(
+    warehouse: Path, patience_seconds: float = 0, told: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """Hold the right to write for as long as the block lasts.
+
+    Raises `WarehouseBusyError` where another has it and keeps it for longer than ``patience_seconds``,
+    `WarehouseDamagedError` where the file cannot be opened. ``told`` is told who is waited for.
 
     Who holds it may ask again, in the same thread: a night holds it for the whole of its length, its job within it.
     """
@@ -147,16 +161,21 @@ def sole_writer(warehouse: Path) -> Iterator[None]:
         yield
         return
     with open(lock_of(warehouse), "a+") as lock:
-        if not _locked(lock):
+        deadline, is_told = time.monotonic() + patience_seconds, False
+        while not _locked(lock):
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
-            raise WarehouseBusyError(
-                f"another run (process {holder}) is writing {warehouse}. Wait for it to end, then start again."
-            )
+            if time.monotonic() >= deadline:
+                raise WarehouseBusyError(
+                    f"another run (process {holder}) is writing {warehouse}. Wait for it to end, then start again."
+                )
+            if not is_told:
+                told(f"waiting for another run (process {holder}), which is writing {warehouse}")
+                is_told = True
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        _wait_for_leftovers(warehouse)
+        _make_usable(warehouse, told)
         _held.add(mine)
         try:
             yield
@@ -191,20 +210,52 @@ def is_being_written(warehouse: Path) -> bool:
     return False
 
 
-def _wait_for_leftovers(warehouse: Path) -> None:
-    """Let a dbt process end that outlived a killed run; it holds DuckDB's own lock, not ours."""
+def _make_usable(warehouse: Path, told: Callable[[str], None]) -> None:
+    """Let a dbt process end that outlived a killed run (it holds DuckDB's own lock, not ours), and set a log aside
+    that a power cut left with a gap in it."""
     deadline = time.monotonic() + _LEFTOVER_SECONDS
     while warehouse.exists():
         try:
             duckdb.connect(str(warehouse)).close()
             return
-        except duckdb.IOException as error:
-            if "lock" not in str(error) or time.monotonic() > deadline:
+        except duckdb.Error as error:
+            what = str(error).splitlines()[0][:200]
+            if "lock on file" in what and time.monotonic() <= deadline:
+                time.sleep(1)
+            elif "lock on file" in what:
                 raise WarehouseBusyError(
-                    f"another process holds {warehouse} open ({str(error).splitlines()[0][:200]}). Close it, then "
-                    "start again; readers belong on the published copy."
+                    f"another process holds {warehouse} open ({what}). Close it, then start again; readers belong on "
+                    "the published copy."
                 ) from None
-            time.sleep(1)
+            elif "replaying WAL file" in what and _log(warehouse).exists():
+                # All that was published is in the file itself: what only the log holds is received and built again.
+                told(f"{_log(warehouse)} was cut off and is set aside: what it holds is received again")
+                os.replace(_log(warehouse), _log(warehouse).with_suffix(".damaged"))
+            else:
+                raise WarehouseDamagedError(damaged(warehouse, what)) from None
+
+
+def damaged(warehouse: Path, what: str) -> str:
+    """What to do about a warehouse that cannot be read, in words."""
+    return (
+        f"{warehouse} is damaged ({what}). The publication is a file of its own and stays as it is. Restore the last "
+        f"backup; or remove {warehouse.name} and {_log(warehouse).name}, if it is there, and run ccg nightly: "
+        "everything in the landing folder is then loaded again."
+    )
+
+
+def _log(warehouse: Path) -> Path:
+    """DuckDB's write-ahead log: what is committed and not yet in the file."""
+    return warehouse.with_name(f"{warehouse.name}.wal")
+
+
+def _create(warehouse: Path) -> None:
+    """An empty database, whole from the first moment: a file that was cut off while it is made opens never again."""
+    beside = warehouse.with_name(f".{warehouse.name}.next")
+    for leftover in (beside, _log(beside), _log(warehouse)):
+        leftover.unlink(missing_ok=True)
+    duckdb.connect(str(beside)).close()
+    durable.put(beside, warehouse)
 
 
 @contextmanager
@@ -216,7 +267,9 @@ def writing(
     ``schemas`` gives the columns of each dataset's table as polars types; every table also has ``extract_id``.
     """
     warehouse.parent.mkdir(parents=True, exist_ok=True)
-    con = duckdb.connect(str(warehouse))
+    if not warehouse.exists():
+        _create(warehouse)
+    con = duckdb.connect(str(warehouse), config=_MEMORY)
     try:
         con.execute("BEGIN")
         con.execute("CREATE SCHEMA IF NOT EXISTS raw")
@@ -290,14 +343,15 @@ def publish(warehouse: Path, published: Path) -> None:
     """
     beside = copy_in_the_making(published)
     try:
+        published.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
         con = duckdb.connect(str(warehouse))
         try:
             con.execute("CHECKPOINT")
+            # Copied while the connection keeps out a dbt process that a killed run may have left.
+            shutil.copyfile(warehouse, beside)
         finally:
             con.close()
-        published.parent.mkdir(parents=True, exist_ok=True)
-        beside.unlink(missing_ok=True)
-        shutil.copyfile(warehouse, beside)
         beside.chmod(0o444)
         durable.put(beside, published)
     except (OSError, duckdb.IOException) as error:

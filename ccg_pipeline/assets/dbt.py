@@ -55,6 +55,7 @@ def prepare_manifest(settings: Settings) -> Path:
     )
     if done.returncode:
         raise RuntimeError(f"the dbt project does not parse:\n{done.stdout}{done.stderr}")
+    durable.flush(manifest)  # or a power cut may leave the note that vouches for it, and half of the manifest
     durable.put_text(made_from, project)
     return manifest
 

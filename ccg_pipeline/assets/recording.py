@@ -11,7 +11,8 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from ccg_pipeline import housekeeping, nights, run_tables, warehouse
+from ccg_pipeline import housekeeping, nights, run_tables, troubles, warehouse
+from ccg_pipeline.assets import liveness
 from ccg_pipeline.landing.loading import Receipt, standing_in_quarantine
 from ccg_pipeline.nights import Begun
 from ccg_pipeline.settings import Settings
@@ -73,7 +74,7 @@ class Recording:
 
     def _end(self, broken: list[str]) -> None:
         events = self._events()
-        reasons = failures(events) + broken
+        reasons = [troubles.in_words(reason, self.settings) or reason for reason in failures(events) + broken]
         has_failed = bool(broken) or any(event.is_step_failure for event in events)
         is_whole = self._run.job_name in ("nightly", "rebuild") and not self._run.asset_selection
         if is_whole and not has_failed and not self.publication:
@@ -97,14 +98,7 @@ class Recording:
         for path in housekeeping.remove_leftovers(self.settings):
             log.info(f"removed what a run left that did not end: {path.relative_to(self.settings.home)}")
         run_tables.reconcile(self.settings)
-        for record in nights.killed(self.settings):
-            self._end_in_dagster(record["run_id"])
-
-    def _end_in_dagster(self, run_id: str) -> None:
-        """A killed run is over for Dagster too: it would hold its place among the runs that may write for good."""
-        run = self._instance.get_run_by_id(run_id)
-        if run and not run.is_finished:
-            self._instance.report_run_failed(run, nights.DID_NOT_END)
+        liveness.end_dead_runs(self._instance, self.settings)
 
     def tidy_up(self) -> None:
         """Remove what is older than it is kept, after a run that published. Never fails the run."""

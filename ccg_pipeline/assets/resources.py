@@ -16,10 +16,14 @@ from packaging.version import Version
 from pydantic import PrivateAttr
 
 from ccg_pipeline import homes, warehouse
+from ccg_pipeline.assets import liveness
 from ccg_pipeline.assets.recording import Recording, log
 from ccg_pipeline.settings import Settings
 
 __all__ = ["Dbt", "Installation", "log", "progress"]
+
+# A run that Dagster starts has nobody to start it again: it waits for the one under way, which takes minutes.
+_PATIENCE_SECONDS = 60 * 60
 
 
 class Installation(dg.ConfigurableResource):
@@ -54,7 +58,8 @@ class Installation(dg.ConfigurableResource):
         self._recording = Recording(settings, context.run, context.instance)
         with contextlib.ExitStack() as held:
             with self._recording.kept():
-                held.enter_context(warehouse.sole_writer(settings.warehouse))
+                held.enter_context(liveness.shown(settings, context.run.run_id))
+                held.enter_context(warehouse.sole_writer(settings.warehouse, _PATIENCE_SECONDS, log.info))
                 if not settings.as_known_at:
                     for change in changed:
                         log.info(change)

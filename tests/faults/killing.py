@@ -1,0 +1,75 @@
+"""Kills a piece of work at each step that it takes; run as a program of its own by the tests.
+
+A step is a call that touches a file or a database: opening, copying, fsync, rename, a statement. The program forks for
+each, so that a kill costs milliseconds; it opens no database itself, as threads do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+_HARMLESS = ("fspath", "stat", "lstat", "fstat", "getpid", "fileno", "_path_normpath", "fsencode", "get_terminal_size")
+
+
+def _touches_the_disk(called: object) -> bool:
+    module = str(getattr(called, "__module__", None) or type(getattr(called, "__self__", None)).__module__)
+    name = getattr(called, "__name__", "")
+    return module.split(".")[0] in ("posix", "io", "_io", "fcntl", "_duckdb", "duckdb") and name not in _HARMLESS
+
+
+def killed_at(step: int, work: Callable[[], None]) -> tuple[bool, str]:
+    """Whether the work in a child was killed before this step (else it came to its end), and what step that was."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        seen = 0
+
+        def count(frame: object, event: str, called: object) -> None:
+            nonlocal seen
+            if event == "c_call" and _touches_the_disk(called):
+                seen += 1
+                if seen == step:
+                    sys.setprofile(None)
+                    os.write(writer, getattr(called, "__name__", str(called)).encode())
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        code = 1
+        try:
+            sys.setprofile(count)
+            work()
+            sys.setprofile(None)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writer)
+    _, status = os.waitpid(child, 0)
+    with open(reader, "rb") as said:
+        name = said.read().decode()
+    if os.WIFSIGNALED(status):
+        return True, name
+    if os.waitstatus_to_exitcode(status):
+        raise RuntimeError(f"the work failed before step {step}")
+    return False, ""
+
+
+def answer(work: Callable[[], str]) -> str:
+    """What the work gives, in a process of its own; 'failed: ...' where it raises."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        try:
+            text = work()
+        except Exception as error:
+            text = f"failed: {type(error).__name__}: {error}"
+        os.write(writer, text.encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as said:
+        text = said.read().decode()
+    os.waitpid(child, 0)
+    return text
