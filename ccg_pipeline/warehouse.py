@@ -128,9 +128,9 @@ REGISTRY: dict[str, dict[str, str]] = {
 _LEFTOVER_SECONDS = 90
 
 
-# What DuckDB may hold in memory while the pipeline writes; more goes to the disk beside the warehouse. Without it DuckDB
-# takes up to four fifths of the machine's memory.
-_MEMORY = {"memory_limit": "2GiB"}
+# What DuckDB may hold in memory while the pipeline writes; more goes to the disk beside the warehouse. Without it
+# DuckDB takes up to four fifths of the machine's memory.
+_MEMORY: dict[str, Any] = {"memory_limit": "2GiB"}
 
 
 class WarehouseBusyError(Exception):
