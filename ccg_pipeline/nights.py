@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import resource
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -162,9 +163,16 @@ def end(settings: Settings, begun: Begun, outcome: str, exit_code: int, **found:
         **found,
     }
     record["seconds"] = {**record.get("seconds", {}), "all": begun.seconds}
+    record["peak_memory_mb"] = _peak_memory_mb()
     with contextlib.suppress(OSError):  # a run that failed for want of room has no room to say so
         record_run(settings, record)
     return record
+
+
+def _peak_memory_mb() -> dict[str, int]:
+    """The most memory that this process has held so far, and the largest of those that it has started (dbt), in MiB."""
+    held = {"pipeline": resource.RUSAGE_SELF, "models": resource.RUSAGE_CHILDREN}
+    return {name: resource.getrusage(who).ru_maxrss // 1024 for name, who in held.items()}
 
 
 def record_run(settings: Settings, record: dict[str, Any]) -> None:
