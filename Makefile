@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: nightly test check-faults ui check bench backtest clean format suites
+.PHONY: nightly test check-faults ui check bench backtest clean format suites audit
 
 nightly: $(READY)
 	$(BIN)/ccg nightly
@@ -32,6 +32,10 @@ bench: $(READY)
 # How well the forecasts of years would have done, beside a naive one and candidates of statsmodels (five minutes).
 backtest: $(READY)
 	$(BIN)/python tests/backtest.py
+
+# Known vulnerabilities of the locked packages; asks the database behind the package index (docs/operating.md).
+audit: $(READY)
+	$(BIN)/python tests/audit.py
 
 # The standards suites, written anew from the catalogue.
 suites: $(READY)

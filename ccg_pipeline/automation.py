@@ -1,4 +1,4 @@
-"""When the job runs: at night, and, where switched on, when files arrive."""
+"""When the job runs: at night, and, where switched on, when files arrive; and what follows its runs: notices."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +8,8 @@ from ccg_pipeline.assets.extracts import GROUP
 from ccg_pipeline.assets.liveness import end_dead_runs
 from ccg_pipeline.assets.packs import PACK
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
+from ccg_pipeline.notices import configuration, telling
+from ccg_pipeline.operations import schedule
 from ccg_pipeline.settings import Settings
 
 # A file modified more recently than this may still be on its way.
@@ -42,8 +44,8 @@ def build_nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="nightly_at_two",
         job=nightly_job,
-        cron_schedule="0 2 * * *",
-        execution_timezone="Europe/London",
+        cron_schedule=schedule.CRON,
+        execution_timezone=schedule.TIMEZONE,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Every night at two, by the clock in London.",
     )
@@ -80,3 +82,41 @@ def build_landing_sensor(settings: Settings) -> dg.SensorDefinition:
         return dg.RunRequest(run_key=fingerprint)
 
     return landing_folder
+
+
+def build_notice_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Tell of runs that the schedule, the sensor or the UI started; on where a way of telling is configured.
+
+    Dagster matches them with runs of its own processes alone; `ccg nightly` tells of its night itself.
+    """
+    is_on = bool(configuration.configured(settings).ways)
+    status = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
+
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        name="notices_of_success",
+        monitored_jobs=[nightly_job, rebuild_job],
+        default_status=status,
+        description="Tells what is new after a run: quarantine, overdue data, breaches, restatements.",
+    )
+    def notices_of_success(context: dg.RunStatusSensorContext) -> None:
+        telling.tell(settings, context.log.info)
+
+    @dg.run_failure_sensor(
+        name="notices_of_failure",
+        monitored_jobs=[nightly_job, rebuild_job],
+        default_status=status,
+        description="Tells that a run failed, and why.",
+    )
+    def notices_of_failure(context: dg.RunFailureSensorContext) -> None:
+        run_id = context.dagster_run.run_id
+        reasons = [f"{event.step_key}: {_message(event)}" for event in context.get_step_failure_events()]
+        failed = telling.Failure(run_id, reasons or [context.failure_event.message or ""], f"run {run_id} in ccg ui")
+        telling.tell(settings, context.log.info, failed)
+
+    return [notices_of_success, notices_of_failure]
+
+
+def _message(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    return ((error.cause or error).message if error else event.message or "").strip()

@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from ccg_pipeline.operations import commands as operations
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
     except getattr(sys.modules.get("ccg_pipeline.homes"), "HomeError", ()) as error:
         return _usage(str(error))
+    except getattr(sys.modules.get("ccg_pipeline.operations.dagster_home"), "DagsterHomeError", ()) as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -72,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
         "--as-known-at", type=_moment, metavar="DATE", help="also publish, beside it, what could be said on that day"
     )
     nightly.set_defaults(command=_nightly)
+
+    notify = commands.add_parser("notify", help="send the notices that are new or still wait")
+    notify.add_argument("--test", action="store_true", help="send a notice of no news by each way that is on")
+    notify.set_defaults(command=_notify)
 
     status = commands.add_parser("status", help="last run, what is published, what stands in quarantine")
     status.set_defaults(command=_status)
@@ -141,7 +149,9 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
 
-    for command in (nightly, status, indicators, explain, queries, pack, ui):
+    operations.add(commands)
+
+    for command in (nightly, notify, status, indicators, explain, queries, pack, ui):
         command.add_argument("--home", metavar="DIR", help="home folder (else $CCG_HOME, else ./var)")
     return parser
 
@@ -149,12 +159,17 @@ def _parser() -> argparse.ArgumentParser:
 def _nightly(options: argparse.Namespace) -> int:
     from ccg_pipeline import nightly
     from ccg_pipeline.landing.files import LandingError
+    from ccg_pipeline.notices import telling
 
     settings = _settings(options)
     print(f"ccg nightly: {settings.raw} -> {settings.published}", flush=True)
     out = sys.stdout
+
+    def say(message: str) -> None:
+        print(f"  {message}", file=out, flush=True)
+
     try:
-        night = nightly.run(settings, lambda message: print(f"  {message}", file=out, flush=True))
+        night = telling.tell_of_night(settings, say, lambda: nightly.run(settings, say))
     except LandingError as error:
         return _usage(str(error))
     _print_night(night, settings)
@@ -208,9 +223,25 @@ def _print_quarantine(quarantine: Sequence[tuple[str, str]]) -> None:
             print(f"  {name}\n      {reason}")
 
 
+def _notify(options: argparse.Namespace) -> int:
+    from ccg_pipeline.notices import configuration, telling
+
+    settings = _settings(options)
+    how = configuration.configured(settings)
+    if not how.ways:
+        print("ccg: notices are off: docs/operating.md says how to switch them on", file=sys.stderr)
+        return 2
+    send = telling.send_test if options.test else telling.tell
+    said: list[str] = []
+    is_sent = send(settings, said.append)
+    print("\n".join(said) or "Nothing new to tell, and nothing waits")
+    return 0 if is_sent else 1
+
+
 def _status(options: argparse.Namespace) -> int:
     from ccg_pipeline import nights
     from ccg_pipeline.landing.loading import standing_in_quarantine
+    from ccg_pipeline.publication import datasets
     from ccg_pipeline.publication.summary import in_words, summarise
 
     settings = Settings.from_environment(None, options.home)
@@ -229,6 +260,8 @@ def _status(options: argparse.Namespace) -> int:
     with _published(settings) as con:
         print(f"Published: {settings.published}\n")
         print("\n".join(in_words(summarise(con))))
+        print()
+        print("\n".join(datasets.in_words(datasets.read(con), datetime.now(UTC).date())))
         _print_quarantine(standing_in_quarantine(con))
     return 0
 
@@ -274,7 +307,7 @@ def _layout(options: argparse.Namespace) -> int:
 
 
 def _indicators(options: argparse.Namespace) -> int:
-    from ccg_pipeline.publication import indicators
+    from ccg_pipeline.publication import datasets, indicators
 
     if options.format == "xlsx" and options.out is None:
         return _usage("--format xlsx needs --out FILE")
@@ -286,10 +319,12 @@ def _indicators(options: argparse.Namespace) -> int:
         try:
             rows = indicators.select(con, selection)
             nothing = None if rows else indicators.why_nothing(con, selection)
+            ids = {row["indicator_id"] for row in rows} | {options.indicator} - {None}
+            stale = datasets.stale_of(con, ids, {extract for row in rows for extract in row["extract_ids"] or ()})
         except indicators.UnknownNameError as error:
             return _usage(str(error))
-    if nothing:
-        print(nothing, file=sys.stderr)
+    for said in (*stale, *([nothing] if nothing else [])):
+        print(said, file=sys.stderr)
     if options.out:
         try:
             indicators.write(rows, options.format, options.out)

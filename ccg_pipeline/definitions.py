@@ -9,8 +9,15 @@ import dagster as dg
 
 from ccg_pipeline.assets import dbt, extracts, packs, publication
 from ccg_pipeline.assets.resources import Installation
-from ccg_pipeline.automation import build_landing_sensor, build_nightly_schedule, nightly_job, packs_job, rebuild_job
-from ccg_pipeline.checks.asset_checks import build_quality_checks, build_standards_asset
+from ccg_pipeline.automation import (
+    build_landing_sensor,
+    build_nightly_schedule,
+    build_notice_sensors,
+    nightly_job,
+    packs_job,
+    rebuild_job,
+)
+from ccg_pipeline.checks.asset_checks import build_freshness_checks, build_quality_checks, build_standards_asset
 from ccg_pipeline.settings import Settings
 
 
@@ -19,16 +26,16 @@ def build_defs(settings: Settings) -> dg.Definitions:
     models = dbt.build_assets(settings)
     return dg.Definitions(
         assets=[
-            *extracts.build_assets(),
+            *extracts.build_assets(settings),
             models,
             build_standards_asset(settings),
             publication.build_asset(models),
             packs.build_asset(settings),
         ],
-        asset_checks=build_quality_checks(settings),
+        asset_checks=[*build_quality_checks(settings), build_freshness_checks(settings)],
         jobs=[nightly_job, rebuild_job, packs_job],
         schedules=[build_nightly_schedule(settings)],
-        sensors=[build_landing_sensor(settings)],
+        sensors=[build_landing_sensor(settings), *build_notice_sensors(settings)],
         resources={
             "installation": Installation(
                 raw=str(settings.raw),

@@ -15,30 +15,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ccg_pipeline import durable, homes, nights, troubles, warehouse
+from ccg_pipeline import homes, nights, troubles, warehouse
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
 from ccg_pipeline.landing.loading import standing_in_quarantine
+from ccg_pipeline.operations import dagster_home
 from ccg_pipeline.publication.summary import Summary, summarise
 from ccg_pipeline.settings import Settings
 
 PUBLISHED, NOTHING_NEW, FAILED = nights.PUBLISHED, nights.NOTHING_NEW, nights.FAILED
 # Reasons that say themselves, to the operator, what happened.
 _TOLD = (LandingError, homes.HomeError, warehouse.WarehouseBusyError)
-
-_DAGSTER_YAML = """\
-# Written by ccg. Nothing leaves the machine, one run writes at a time, all state is below this folder.
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-concurrency:
-  pools:
-    default_limit: 1
-    granularity: run
-python_logs:
-  managed_python_loggers: [ccg]
-  python_log_level: INFO
-"""
 
 
 @dataclass
@@ -68,13 +54,11 @@ class NothingKnownError(Exception):
 def prepare_home(settings: Settings) -> None:
     """Lay out the home folder: Dagster's configuration, and the environment that its processes read.
 
-    Raises `HomeError` where the home folder cannot be used.
+    Raises `HomeError` where the home folder cannot be used, `DagsterHomeError` where the environment and that
+    configuration do not agree.
     """
     homes.ready(settings)
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    configuration = settings.dagster_home / "dagster.yaml"
-    if not configuration.is_file():
-        durable.put_text(configuration, _DAGSTER_YAML)
+    dagster_home.prepare(settings)
     settings.export_environment()
 
 

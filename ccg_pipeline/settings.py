@@ -16,6 +16,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 # Records of runs are small; what Dagster and dbt keep of one run is tens of megabytes.
 _DAYS_KEPT = {"runs": 1095, "logs": 90, "quarantine": 90, "dagster": 60, "rebuilds": 30, "dbt": 7}
+# The address of the PostgreSQL database that is to hold Dagster's own records, as a URL; a secret.
+DAGSTER_POSTGRES = "CCG_DAGSTER_POSTGRES"
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,10 @@ class Settings:
     @classmethod
     def from_environment(cls, raw: str | Path | None = None, home: str | Path | None = None) -> Settings:
         """The options given, else ``CCG_RAW`` and ``CCG_HOME``, else ``raw`` and ``var`` of the project."""
+        # Not Path.resolve, which stops on links that lead to themselves: whoever opens the folder tells that better.
         return cls(
-            raw=Path(raw or os.environ.get("CCG_RAW") or PROJECT_ROOT / "raw").resolve(),
-            home=Path(home or os.environ.get("CCG_HOME") or PROJECT_ROOT / "var").resolve(),
+            raw=Path(os.path.realpath(raw or os.environ.get("CCG_RAW") or PROJECT_ROOT / "raw")),
+            home=Path(os.path.realpath(home or os.environ.get("CCG_HOME") or PROJECT_ROOT / "var")),
         )
 
     def rebuilt_as_known_at(self, moment: datetime) -> Settings:
@@ -76,6 +79,11 @@ class Settings:
         return self.home / "dagster"
 
     @property
+    def has_dagster_postgres(self) -> bool:
+        """Whether Dagster's own records are to be in PostgreSQL. Its address is left to Dagster to read."""
+        return bool(os.environ.get(DAGSTER_POSTGRES))
+
+    @property
     def scratch(self) -> Path:
         return self.home / "scratch"
 
@@ -104,6 +112,16 @@ class Settings:
                 raise ValueError(f"{name} is {given!r}: a number of days from 1, or off to keep them for good")
             days[kind] = None if given == "off" else int(given)
         return days
+
+    @property
+    def notices(self) -> Path:
+        """What was told, and what still waits to be sent."""
+        return self.home / "notices"
+
+    @property
+    def notice_variables(self) -> dict[str, str]:
+        """What the environment says of notices, not judged; holds secrets. `notices.configuration` reads it."""
+        return {name: value for name, value in os.environ.items() if name.startswith("CCG_NOTIFY_")}
 
     @property
     def dbt_project(self) -> Path:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from ccg_pipeline import durable, nights
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Dbt, Installation, log
+from ccg_pipeline.checks import holding
 from ccg_pipeline.settings import Settings
 
 
@@ -70,19 +72,39 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
     )
     def dbt_models(context: dg.AssetExecutionContext, installation: Installation, dbt: Dbt) -> Iterator[Any]:
         log.info("building catalogue, indicators and comparisons (dbt)")
-        # Unit tests prove the models, not the night's data: `make test` runs them.
-        command = ["build", "--exclude-resource-type", "unit_test", *installation.settings.dbt_arguments]
-        if not installation.settings.draws_column_lineage:
-            os.environ["CCG_LOG_COLUMNS"] = ""
-            yield from dbt.cli(command, context=context).stream()
-        else:
-            lineage = ColumnLineage(installation.settings)
-            os.environ["CCG_LOG_COLUMNS"] = "own" if lineage.is_known else "with parents"
-            yield from lineage.added(dbt.cli(command, context=context).stream())
-            if not context.is_subset:
-                lineage.keep()
+        lineage = ColumnLineage(installation.settings) if installation.settings.draws_column_lineage else None
+        os.environ["CCG_LOG_COLUMNS"] = "" if not lineage else "own" if lineage.is_known else "with parents"
+        building = dbt.cli(installation.dbt_build, context=context)
+        try:
+            yield from lineage.added(building.stream()) if lineage else building.stream()
+        except DagsterDbtCliRuntimeError as error:
+            without = _hold_back(installation.settings, building)
+            if without is None:
+                # What the models make of the rest is another build: Dagster keeps the events of both.
+                raise dg.RetryRequested(max_retries=1) from error
+            raise dg.Failure(f"{error}\nNothing is held back for it: {without}.") from None
+        if lineage and not context.is_subset:
+            lineage.keep()
 
     return dbt_models
+
+
+def _hold_back(settings: Settings, building: DbtCliInvocation) -> str | None:
+    """Hold back the new files that a failed build can be laid to; why that cannot be done, None where it was."""
+    if settings.as_known_at:
+        return "a rebuild has no new files"
+    try:
+        results = building.get_artifact("run_results.json")["results"]
+    except (FileNotFoundError, ValueError):
+        return "dbt ended before it could say what failed"
+    failures = {r["unique_id"]: r["message"] or "" for r in results if r["status"] in _FAILED}
+    if not failures:
+        return "dbt does not say what failed"
+    return holding.of_models(settings, failures, building.get_artifact("manifest.json"))
+
+
+# What dbt skipped only rests on what failed.
+_FAILED = ("error", "fail", "runtime error", "partial success")
 
 
 class ColumnLineage:

@@ -10,7 +10,12 @@ import polars as pl
 from ccg_pipeline import extracts, run_tables, warehouse
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Installation, progress
+from ccg_pipeline.checks import holding
+from ccg_pipeline.checks.asset_checks import quality_result, quality_spec, quality_suites
+from ccg_pipeline.checks.running import Suite
 from ccg_pipeline.landing import loading
+from ccg_pipeline.publication import datasets
+from ccg_pipeline.settings import Settings
 
 GROUP = "landing"
 RECEIVED = dg.AssetKey(["raw", "received_files"])
@@ -24,19 +29,6 @@ REGISTRY = [dg.AssetKey(["raw", table]) for table in _REGISTRY]
 # A night that is missed is a warning the next morning and a failure by the second.
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
 
-_TITLES = {
-    "ae": "A&E attendances and emergency admissions, monthly by provider",
-    "activity": "Admissions and outpatient attendances (HES MAR), monthly by provider and commissioner",
-    "beds": "Beds open overnight (KH03), quarterly by provider and sector",
-    "cancelled_operations": "Cancelled elective operations (QMCO), quarterly by provider and for England",
-    "cancer": "Cancer waiting times, monthly by commissioner, ICB or provider and standard",
-    "diagnostics": "Diagnostic waiting times and activity (DM01), monthly by provider, commissioner and test",
-    "dtoc": "Delayed transfers of care, monthly by provider and local authority, responsible organisation and reason",
-    "mar": "Hospital activity (MAR) to May 2020, referrals above all, monthly by commissioner or provider",
-    "organisations": "Organisations with dates, parents and successors (ODS, ONS), by list",
-    "local_returns": "Local returns in the layout of the template, by indicator, organisation and period",
-    "rtt": "Referral to treatment pathways, monthly by provider, commissioner and weeks waited",
-}
 _COMMON_COLUMNS = {
     "extract_id": "sha256 of the extract the row is from",
     "source_sheet": "sheet of the workbook; null for text files",
@@ -48,9 +40,15 @@ _COMMON_COLUMNS = {
 }
 
 
-def build_assets() -> list[dg.AssetsDefinition]:
-    """The assets of the layer: received files, one a dataset, and the registry."""
-    return [received_files, *(_dataset_asset(name) for name in extracts.DATASETS), registry]
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The assets of the layer: received files, one a dataset with its check, and the registry."""
+    titles = {name: row["description"] for name, row in datasets.listed(settings.seeds).items()}
+    suites = quality_suites(settings)
+    return [
+        received_files,
+        *(_dataset_asset(name, titles.get(name, name), suites.get(name)) for name in extracts.DATASETS),
+        registry,
+    ]
 
 
 @dg.asset(
@@ -79,7 +77,10 @@ def received_files(installation: Installation) -> dg.MaterializeResult:
     )
 
 
-def _dataset_asset(name: str) -> dg.AssetsDefinition:
+def _dataset_asset(name: str, title: str, suite: Suite | None) -> dg.AssetsDefinition:
+    """Loading a dataset and checking what is new of it are one step: what fails is held back before anything rests on
+    it, and the night of the other datasets goes on. A check of its own would come too late, or stop them too."""
+
     @dg.asset(
         key=["raw", name],
         deps=[RECEIVED],
@@ -88,25 +89,39 @@ def _dataset_asset(name: str) -> dg.AssetsDefinition:
         kinds={"polars", "duckdb"},
         pool=POOL,
         freshness_policy=FRESHNESS,
-        description=f"{_TITLES[name]}: rows as published, typed, each with its extract and row number.",
+        check_specs=[quality_spec(suite)] if suite else None,
+        description=f"{title}: rows as published, typed, each with its extract and row number.",
         metadata={"dagster/column_schema": _column_schema(name)},
     )
-    def rows_of_dataset(installation: Installation) -> dg.MaterializeResult:
+    def rows_of_dataset(installation: Installation) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         settings = installation.settings
-        result = loading.load(settings, name, progress, installation.recording.begun.run_id)
+        loaded, proof = loading.LoadResult(name, 0, 0, 0), holding.Proof()
+        try:
+            loaded = loading.load(settings, name, progress, installation.recording.begun.run_id)
+            if suite:
+                proof = holding.prove(settings, name, suite)
+        except holding.OUTAGES:
+            raise
+        except Exception as error:  # whatever befalls one dataset must not cost the others their night
+            proof = holding.after_breaking_off(settings, name, error)
+        if suite:
+            yield quality_result(settings, proof)
+        if proof.stops:
+            raise dg.Failure(proof.stops)
         with warehouse.reading(settings.warehouse) as con:
             total, held = con.execute(
                 "SELECT coalesce(sum(row_count), 0), count(*) FROM raw.extracts "
                 "WHERE dataset = ? AND outcome = 'loaded'",
                 [name],
             ).fetchall()[0]
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": int(total),
                 "extracts_held": int(held),
-                "files_loaded": result.loaded,
-                "files_quarantined": result.quarantined,
-                "rows_loaded": result.row_count,
+                "files_loaded": loaded.loaded,
+                "files_quarantined": loaded.quarantined,
+                "files_held_back": len(proof.held_back),
+                "rows_loaded": loaded.row_count,
             }
         )
 

@@ -43,6 +43,8 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
                 "marts": run_tables.marts_fingerprint(con),
                 "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
             }
+            if loading.broken_off(con):
+                made["landing"] = None  # what a dataset broke off at is tried again, even with nothing new
         # The run is noted before the copy is made, so that the copy holds the run that it is from.
         begun = installation.recording.begun
         record = begun.record(settings) | {"outcome": nights.PUBLISHED, "exit_code": 3 if made["quarantine"] else 0}

@@ -44,6 +44,11 @@ class Installation(dg.ConfigurableResource):
         settings = Settings.from_environment(self.raw, self.home)
         return settings.rebuilt_as_known_at(datetime.fromisoformat(self.as_known_at)) if self.as_known_at else settings
 
+    @property
+    def dbt_build(self) -> list[str]:
+        """The dbt command of a night. Unit tests prove the models, not the night's data: `make test` runs them."""
+        return ["build", "--exclude-resource-type", "unit_test", *self.settings.dbt_arguments]
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Installation]:
         settings = self.settings

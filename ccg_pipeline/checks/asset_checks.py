@@ -1,24 +1,62 @@
-"""Suites as Dagster asset checks: quality suites block what depends on the table, standards suites only warn.
-
-The outcome of every expectation is also a row of ``checks.expectation_results`` in the warehouse.
+"""Suites as Dagster asset checks: those of a dataset hold back what is new of it, that of the values blocks the
+publication, standards suites only warn; and whether a dataset is overdue.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
-from ccg_pipeline import warehouse
+from ccg_pipeline import extracts, warehouse
 from ccg_pipeline.assets import OWNERS, POOL
-from ccg_pipeline.assets.resources import Installation, log
-from ccg_pipeline.checks.running import Result, Suite, load_suites, run_suite
+from ccg_pipeline.assets.resources import Dbt, Installation, log
+from ccg_pipeline.checks import holding, suites
+from ccg_pipeline.checks.running import Result, Suite, load_suites
+from ccg_pipeline.publication import datasets
 from ccg_pipeline.settings import Settings
 
 RESULTS = dg.AssetKey(["checks", "standards"])
+DATASETS = dg.AssetKey(["marts", "dim_datasets"])
+
+
+def quality_suites(settings: Settings) -> dict[str, Suite]:
+    """The quality suite of each dataset. It runs with the loading of the dataset: `assets.extracts`."""
+    return {
+        table: suite
+        for suite in load_suites(settings.expectations / "quality")
+        for schema, table in [suite.meta["table"].split(".")]
+        if schema == "raw"
+    }
+
+
+def quality_spec(suite: Suite) -> dg.AssetCheckSpec:
+    """The check of a dataset: an error of the dataset, which does not stop the run of the others."""
+    asset = dg.AssetKey(suite.meta["table"].split("."))
+    return dg.AssetCheckSpec("quality", asset=asset, description=suite.meta["description"])
+
+
+def quality_result(settings: Settings, proof: holding.Proof) -> dg.AssetCheckResult:
+    """What came of the check of a dataset, as Dagster shows it."""
+    return dg.AssetCheckResult(
+        check_name="quality",
+        passed=proof.failure is None,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=proof.failure,
+        metadata={
+            **_found(settings, proof.results),
+            "held_back": dg.MetadataValue.md("\n".join(f"- `{name}`" for name in proof.held_back) or "none"),
+        },
+    )
 
 
 def build_quality_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """One blocking check for each quality suite, on the table it is about."""
-    return [_quality_check(suite) for suite in load_suites(settings.expectations / "quality")]
+    """One blocking check for each quality suite of a mart."""
+    return [
+        _quality_check(suite)
+        for suite in load_suites(settings.expectations / "quality")
+        if not suite.meta["table"].startswith("raw.")
+    ]
 
 
 def _quality_check(suite: Suite) -> dg.AssetChecksDefinition:
@@ -31,31 +69,43 @@ def _quality_check(suite: Suite) -> dg.AssetChecksDefinition:
         blocking=True,
         pool=POOL,
     )
-    def quality(installation: Installation) -> dg.AssetCheckResult:
+    def quality(installation: Installation, dbt: Dbt) -> dg.AssetCheckResult:
         settings = installation.settings
         log.info(f"checking quality of {suite.meta['table']}")
-        results = evaluate(settings, suite)
-        record(settings, suite, "quality", results)
-        failed = [r for r in results if not r.success and r.severity == "critical"]
+        results = suites.evaluate(settings, suite)
+        words, without = suites.failed(settings, results), None
+        if words and not settings.as_known_at:
+            without = holding.of_values(settings, results)
+            if without is None:
+                log.info("building again without what is held back (dbt)")
+                dbt.cli(installation.dbt_build, manifest=settings.dbt_target / "manifest.json").wait()
+                results = suites.evaluate(settings, suite)
+                words = suites.failed(settings, results)
+        suites.record(settings, suite, "quality", results)
         return dg.AssetCheckResult(
-            passed=not failed,
+            passed=not words,
             severity=dg.AssetCheckSeverity.ERROR,
-            description="; ".join(r.in_words(file_names(settings, r)) for r in failed) or None,
-            metadata={
-                "rows_checked": max((r.evaluated for r in results), default=0),
-                "expectations": len(results),
-                "not_met": dg.MetadataValue.md(
-                    "\n".join(f"- {r.severity}: {r.in_words()}" for r in results if not r.success) or "none"
-                ),
-            },
+            description=f"{words} (held back is nothing: {without})" if words and without else words,
+            metadata=_found(settings, results),
         )
 
     return quality
 
 
+def _found(settings: Settings, results: Sequence[Result]) -> dict[str, Any]:
+    return {
+        "rows_checked": max((r.evaluated for r in results), default=0),
+        "expectations": len(results),
+        "not_met": dg.MetadataValue.md(
+            "\n".join(f"- {r.severity}: {r.in_words(suites.file_names(settings, r))}" for r in results if not r.success)
+            or "none"
+        ),
+    }
+
+
 def build_standards_asset(settings: Settings) -> dg.AssetsDefinition:
     """Every constitutional standard against every organisation and month, with one warning check a standard."""
-    suites = list(load_suites(settings.expectations / "standards"))
+    standards_suites = list(load_suites(settings.expectations / "standards"))
 
     @dg.asset(
         key=RESULTS,
@@ -70,16 +120,16 @@ def build_standards_asset(settings: Settings) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 _check_name(suite), asset=RESULTS, description=f"{suite.meta['description']}: {_thresholds(suite)}"
             )
-            for suite in suites
+            for suite in standards_suites
         ],
     )
     def standards(installation: Installation) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         settings = installation.settings
         log.info("evaluating constitutional standards")
         breaches = {}
-        for suite in suites:
-            results = evaluate(settings, suite)
-            record(settings, suite, "standards", results)
+        for suite in standards_suites:
+            results = suites.evaluate(settings, suite)
+            suites.record(settings, suite, "standards", results)
             unexpected = sum(r.unexpected for r in results)
             breaches[suite.name] = unexpected
             judged = sum(r.evaluated for r in results)
@@ -101,42 +151,40 @@ def build_standards_asset(settings: Settings) -> dg.AssetsDefinition:
     return standards
 
 
-def evaluate(settings: Settings, suite: Suite) -> list[Result]:
-    """Run a suite over its query of the warehouse."""
-    with warehouse.reading(settings.warehouse) as con:
-        frame = con.execute(suite.meta["query"]).df()
-    return run_suite(suite, frame)
+def build_freshness_checks(settings: Settings) -> dg.AssetChecksDefinition:
+    """Whether the next period of each dataset with a due date is overdue on the day of the run. A finding: the run goes
+    on, and with nothing new there is none (`ccg status` tells it then)."""
+    due = [row["dataset"] for row in datasets.listed(settings.seeds).values() if row["due_weeks"]]
 
+    @dg.multi_asset_check(
+        name="freshness",
+        specs=[
+            dg.AssetCheckSpec(
+                "freshness",
+                asset=dg.AssetKey(["raw", dataset]),
+                additional_deps=[DATASETS],
+                description="The next period expected has arrived by the day on which its publication is due.",
+            )
+            for dataset in due
+            if dataset in extracts.DATASETS
+        ],
+        pool=POOL,
+    )
+    def freshness(installation: Installation) -> Iterator[dg.AssetCheckResult]:
+        with warehouse.reading(installation.settings.warehouse) as con:
+            states = datasets.read(con)
+        today = datetime.now(UTC).date()
+        for dataset in due:
+            state = states.get(dataset)
+            yield dg.AssetCheckResult(
+                asset_key=dg.AssetKey(["raw", dataset]),
+                check_name="freshness",
+                passed=state is not None and not state.is_overdue(today),
+                severity=dg.AssetCheckSeverity.WARN,
+                description=state.expected_in_words() if state else "not known before the models are built",
+            )
 
-def file_names(settings: Settings, result: Result) -> dict[str, str]:
-    """The names, in the landing folder, of the extracts that a result found fault with."""
-    extract_ids = list({key["extract_id"] for key in result.unexpected_keys if "extract_id" in key})
-    with warehouse.reading(settings.warehouse) as con:
-        return dict(
-            con.execute(
-                "SELECT extract_id, min(file_name) FROM raw.received_files "
-                "WHERE list_contains(?, extract_id) GROUP BY 1",
-                [extract_ids],
-            ).fetchall()
-        )
-
-
-def record(settings: Settings, suite: Suite, kind: str, results: Iterable[Result]) -> None:
-    """Keep the outcome beside the data, in place of the suite's last one."""
-    with warehouse.writing(settings.warehouse) as con:
-        con.execute("CREATE SCHEMA IF NOT EXISTS checks")
-        con.execute(
-            "CREATE TABLE IF NOT EXISTS checks.expectation_results (suite VARCHAR, kind VARCHAR, expectation VARCHAR, "
-            "meaning VARCHAR, severity VARCHAR, success BOOLEAN, evaluated BIGINT, unexpected BIGINT)"
-        )
-        con.execute("DELETE FROM checks.expectation_results WHERE suite = ? AND kind = ?", [suite.name, kind])
-        con.executemany(
-            "INSERT INTO checks.expectation_results VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                [suite.name, kind, r.expectation, r.meaning, r.severity, r.success, r.evaluated, r.unexpected]
-                for r in results
-            ],
-        )
+    return freshness
 
 
 def _check_name(suite: Suite) -> str:

@@ -1,15 +1,16 @@
 """From the landing folder into schema ``raw``: receive (what is there, whose is it), then load by dataset.
 
 Every attempted file leaves one row in ``raw.extracts`` whose ``outcome`` is ``received`` (recognised, not loaded
-yet), ``loaded``, ``quarantined`` (refused for what it is) or ``waiting`` (refused for now, tried again every night: it
-could not be read, contradicts another file that arrived with it, or names what the catalogue does not have yet). A
-rejected file stays where the analyst put it; its reason also stands as a text in the quarantine folder.
+yet), ``loaded``, ``quarantined`` (refused for what it is), ``waiting`` (refused for now, tried again every night: it
+could not be read, contradicts another file that arrived with it, or names what the catalogue does not have yet) or
+``held`` (read, but what is new of its dataset does not pass its checks; tried again every night too). A rejected file
+stays where the analyst put it; its reason also stands as a text in the quarantine folder.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -124,7 +125,7 @@ def receive(settings: Settings, now: datetime, progress: Progress, run_id: str |
             f
             for f in by_content.values()
             if f.extract_id not in known
-            or known[f.extract_id][0] in ("received", "waiting")
+            or known[f.extract_id][0] in ("received", "waiting", "held")
             or known[f.extract_id][1] != reader_version()
         ]
         for number, file in enumerate(new, 1):
@@ -186,12 +187,59 @@ def mark_published(con: duckdb.DuckDBPyConnection, run_id: str | None = None) ->
     )
 
 
+@dataclass(frozen=True)
+class HeldBack:
+    """What was held back of some datasets: the names of the files, and those that stay although they are not proved,
+    because what is published rests on them."""
+
+    files: tuple[str, ...]
+    published_before: tuple[str, ...]
+
+
+def hold_back(settings: Settings, datasets: Collection[str], reason: str, outcome: str = "held") -> HeldBack:
+    """Take what is new of datasets out of the night again; what was published of them before stays as it is.
+
+    New is what no publication holds yet. Its rows go, so that nothing of it reaches a model, and it is read anew on the
+    next run. With the outcome ``received`` there will be one even if nothing changes until then.
+    """
+    lasting = _in_publication(settings)
+    with warehouse.writing(settings.warehouse) as con:
+        unproved = con.execute(
+            """
+            SELECT e.extract_id, e.dataset, min(f.file_name)
+            FROM raw.extracts e JOIN raw.received_files f USING (extract_id)
+            WHERE list_contains(?, e.dataset) AND e.outcome IN ('loaded', 'received') AND NOT e.is_published
+            GROUP BY ALL ORDER BY 3
+            """,
+            [list(datasets)],
+        ).fetchall()
+        held = [row for row in unproved if row[0] not in lasting]
+        for extract_id, dataset, file_name in held:
+            _refuse(con, settings, extract_id, file_name, dataset, reason, outcome)
+    return HeldBack(
+        tuple(name for _, _, name in held), tuple(name for extract_id, _, name in unproved if extract_id in lasting)
+    )
+
+
+def broken_off(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a dataset could not be loaded in this run, so that the next is to try again even if nothing changes."""
+    return bool(con.execute("SELECT count(*) FROM raw.extracts WHERE outcome = 'received'").fetchall()[0][0])
+
+
+def _in_publication(settings: Settings) -> set[str]:
+    """The extracts whose rows the last publication holds. Those of a new reader are read again, and are not new."""
+    if not settings.published.is_file():
+        return set()
+    with warehouse.reading(settings.published) as con:
+        return {row[0] for row in con.execute("SELECT extract_id FROM raw.extracts WHERE is_published").fetchall()}
+
+
 def standing_in_quarantine(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     """File names and reasons of all files in the landing folder that are in quarantine."""
     return con.execute(
         """
         SELECT f.file_name, e.reason FROM raw.received_files f JOIN raw.extracts e USING (extract_id)
-        WHERE f.is_present AND e.outcome IN ('quarantined', 'waiting') ORDER BY 1
+        WHERE f.is_present AND e.outcome <> 'loaded' AND e.reason IS NOT NULL ORDER BY 1
         """
     ).fetchall()
 

@@ -139,9 +139,12 @@ def _descriptor(
         "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
         "name": scope.name.lower(),
         "title": f"Performance pack of {scope.org_name} ({scope.org_code}), {scope.month}",
-        "description": (
-            "Figures of the organisation, its system and those that serve it, up to the month of the pack, as "
-            "published by the warehouse."
+        "description": " ".join(
+            (
+                "Figures of the organisation, its system and those that serve it, up to the month of the pack, as "
+                "published by the warehouse.",
+                *scope.notices,
+            )
         ),
         "created": f"{scope.received_at.isoformat(timespec='seconds')}Z",
         "licenses": [LICENCE],

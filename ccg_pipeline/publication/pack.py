@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from ccg_pipeline.months import months_later
-from ccg_pipeline.publication import charts, explain, exports, suppression, workbook
+from ccg_pipeline.publication import charts, datasets, explain, exports, suppression, workbook
 from ccg_pipeline.publication.cells import plain
 from ccg_pipeline.publication.indicators import shown
 from ccg_pipeline.publication.tables import HIDDEN, Row, Scope, Table, read
@@ -47,18 +47,6 @@ POINTS = {
     charts.CONCERN: "Special cause: concern",
     charts.IMPROVEMENT: "Special cause: improvement",
     charts.NEUTRAL: "Special cause: neither side is better",
-}
-DATASETS = {
-    "ae": "A&E",
-    "activity": "Hospital activity (HES)",
-    "beds": "Beds (KH03)",
-    "cancelled_operations": "Cancelled operations",
-    "cancer": "Cancer waiting times",
-    "diagnostics": "Diagnostic waits",
-    "dtoc": "Delayed transfers of care",
-    "local_returns": "Local returns",
-    "mar": "Hospital activity (MAR)",
-    "rtt": "Referral to treatment",
 }
 UNITS = {
     "percent": "per cent",
@@ -115,6 +103,7 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
     figures = [row for overview in overviews for row in overview["rows"]]
     figures += [*rows("rpt_stp_overview"), *rows("rpt_provider_summary"), *rows("rpt_local_standards")]
     facts = _facts(con, scope, glance, exceptions, standards, figures)
+    states = datasets.read(con)
     return _template().render(
         scope=scope,
         tables=tables,
@@ -133,6 +122,8 @@ def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Tab
         queries=rows("rpt_data_queries"),
         restatements=_restatements(con, scope, rows("rpt_restatements")),
         rests_on=_rests_on(con, scope),
+        datasets={name: state.dataset_name for name, state in states.items()},
+        held_back={name for name, state in states.items() if state.is_stale},
         last_start=months_later(scope.period, -1),
         definitions={row["indicator_id"]: row for row in rows("dim_indicators")},
         facts=facts,
@@ -158,7 +149,6 @@ def _template() -> Any:
         units=UNITS,
         anchor=anchor,
         key=charts.key,
-        datasets=DATASETS,
         signs={">=": "\u2265 ", "<=": "\u2264 ", ">": "above ", "<": "below "},
         words={">=": "at least", "<=": "at most", "=": "exactly", ">": "above", "<": "below"},
     )

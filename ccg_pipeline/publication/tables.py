@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from ccg_pipeline.months import month_end
+from ccg_pipeline.publication import datasets
 from ccg_pipeline.publication.cells import plain
 from ccg_pipeline.publication.indicators import Selection, as_published
 
@@ -82,7 +83,8 @@ class Scope:
     ``org_codes`` are the organisations whose figures it holds: itself, its system, and those that serve it.
     ``received_at`` (UTC) is when the last file of the publication came in: all that a pack says of its own time, so
     that it can be written again byte for byte. ``as_known_at`` is the moment (UTC) of a rebuild. In a pack for
-    publication (``is_public``) counts from 1 to one below ``small_below`` are hidden.
+    publication (``is_public``) counts from 1 to one below ``small_below`` are hidden. ``notices`` are what must be
+    known before any figure is read: what is held back, and what was overdue.
     """
 
     org_code: str
@@ -94,6 +96,7 @@ class Scope:
     as_known_at: datetime | None = None
     is_public: bool = False
     small_below: int = 5
+    notices: tuple[str, ...] = ()
 
     @property
     def period_end(self) -> date:
@@ -166,16 +169,18 @@ def find_scope(
         {"org_code": code, "period": period},
     ).fetchall()
     (received_at,) = con.execute("SELECT max(received_at) FROM marts.extracts").fetchall()[0]
+    org_codes = tuple(sorted({code, *(other for (other,) in others)}))
     return Scope(
         org_code=code,
         org_name=org_name,
         org_level=org_level,
         period=period,
-        org_codes=tuple(sorted({code, *(other for (other,) in others)})),
+        org_codes=org_codes,
         received_at=received_at,
         as_known_at=as_known_at,
         is_public=is_public,
         small_below=small_below,
+        notices=datasets.notices(con, org_codes, end, (as_known_at or received_at).date()),
     )
 
 

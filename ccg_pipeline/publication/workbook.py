@@ -79,6 +79,7 @@ def _cover(book: Any, formats: _Formats, scope: Scope, title: str) -> None:
         f"Figures of {scope.org_name}, its system and those that serve it, up to {scope.period:%B %Y}.",
         f"Rests on files received up to {scope.received_at:%-d %B %Y %H:%M} (UTC).",
     ]
+    lines += scope.notices
     if scope.as_known_at:
         lines.append(f"As it could be said on {scope.as_known_at:%-d %B %Y}: later editions are left out.")
     if scope.is_public:

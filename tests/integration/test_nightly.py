@@ -13,8 +13,7 @@ import pytest
 from conftest import opened
 
 from ccg_pipeline import cli, nights
-from ccg_pipeline.checks import asset_checks
-from ccg_pipeline.checks.running import load_suites
+from ccg_pipeline.checks.running import load_suites, run_suite
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 from ccg_pipeline.warehouse import WarehouseBusyError, sole_writer
 
@@ -140,7 +139,7 @@ def test_standards_suites_and_breaches_agree(sample_home: Path) -> None:
     with opened(settings.published) as con:
         for suite in load_suites(settings.expectations / "standards"):
             frame = con.execute(suite.meta["query"]).df()
-            for result in asset_checks.run_suite(suite, frame):
+            for result in run_suite(suite, frame):
                 for key in result.unexpected_keys:
                     found.add((suite.name, key["org_code"], key["org_level"], key["period"]))
         breaches = set(

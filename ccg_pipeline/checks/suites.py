@@ -1,0 +1,56 @@
+"""Suites over the warehouse: run one over its query, tell what failed, keep the outcome beside the data.
+
+The outcome of every expectation is also a row of ``checks.expectation_results`` in the warehouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ccg_pipeline import warehouse
+from ccg_pipeline.checks.running import Result, Suite, run_suite
+from ccg_pipeline.settings import Settings
+
+
+def evaluate(settings: Settings, suite: Suite) -> list[Result]:
+    """Run a suite over its query of the warehouse."""
+    with warehouse.reading(settings.warehouse) as con:
+        frame = con.execute(suite.meta["query"]).df()
+    return run_suite(suite, frame)
+
+
+def failed(settings: Settings, results: Iterable[Result]) -> str | None:
+    """What does not hold, in words, with the names of the files at fault; None where all that is critical holds."""
+    failures = [r for r in results if not r.success and r.severity == "critical"]
+    return "; ".join(r.in_words(file_names(settings, r)) for r in failures) or None
+
+
+def file_names(settings: Settings, result: Result) -> dict[str, str]:
+    """The names, in the landing folder, of the extracts that a result found fault with."""
+    extract_ids = list({key["extract_id"] for key in result.unexpected_keys if "extract_id" in key})
+    with warehouse.reading(settings.warehouse) as con:
+        return dict(
+            con.execute(
+                "SELECT extract_id, min(file_name) FROM raw.received_files "
+                "WHERE list_contains(?, extract_id) GROUP BY 1",
+                [extract_ids],
+            ).fetchall()
+        )
+
+
+def record(settings: Settings, suite: Suite, kind: str, results: Iterable[Result]) -> None:
+    """Keep the outcome beside the data, in place of the suite's last one."""
+    with warehouse.writing(settings.warehouse) as con:
+        con.execute("CREATE SCHEMA IF NOT EXISTS checks")
+        con.execute(
+            "CREATE TABLE IF NOT EXISTS checks.expectation_results (suite VARCHAR, kind VARCHAR, expectation VARCHAR, "
+            "meaning VARCHAR, severity VARCHAR, success BOOLEAN, evaluated BIGINT, unexpected BIGINT)"
+        )
+        con.execute("DELETE FROM checks.expectation_results WHERE suite = ? AND kind = ?", [suite.name, kind])
+        con.executemany(
+            "INSERT INTO checks.expectation_results VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                [suite.name, kind, r.expectation, r.meaning, r.severity, r.success, r.evaluated, r.unexpected]
+                for r in results
+            ],
+        )

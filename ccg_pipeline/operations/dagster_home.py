@@ -1,0 +1,70 @@
+"""Where Dagster keeps its own records (runs, events, ticks): files below home, or a PostgreSQL database.
+
+``dagster.yaml`` is written once and then the operator's. ``CCG_DAGSTER_POSTGRES`` (a URL) puts the records into
+PostgreSQL: the file then names the variable, never its value, so that no password is ever in it.
+"""
+
+from __future__ import annotations
+
+from ccg_pipeline import durable
+from ccg_pipeline.settings import DAGSTER_POSTGRES, Settings
+
+FILES = """\
+# Written by ccg. Nothing leaves the machine, one run writes at a time, all state is below this folder.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  pools:
+    default_limit: 1
+    granularity: run
+python_logs:
+  managed_python_loggers: [ccg]
+  python_log_level: INFO
+"""
+
+POSTGRES = f"""\
+{FILES}# The address of the database is in the environment; without it nothing starts.
+storage:
+  postgres:
+    postgres_url:
+      env: {DAGSTER_POSTGRES}
+"""
+
+
+class DagsterHomeError(Exception):
+    """What the environment asks for and what ``dagster.yaml`` says do not agree. The text says what to do."""
+
+
+def prepare(settings: Settings) -> None:
+    """Lay out the folder of Dagster's records. Raises `DagsterHomeError` where they are meant to be elsewhere."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    wanted = POSTGRES if settings.has_dagster_postgres else FILES
+    path = settings.dagster_home / "dagster.yaml"
+    if not path.is_file():
+        durable.put_text(path, wanted)
+        return
+    present = path.read_text(encoding="utf-8")
+    if present == FILES and wanted == POSTGRES:
+        durable.put_text(path, POSTGRES)
+    elif problem := disagreement(settings, present):
+        raise DagsterHomeError(problem)
+
+
+def disagreement(settings: Settings, present: str) -> str | None:
+    """In words, what the environment and a ``dagster.yaml`` that stays as it is say differently; None if nothing."""
+    path = settings.dagster_home / "dagster.yaml"
+    names_it = DAGSTER_POSTGRES in present
+    if settings.has_dagster_postgres and not names_it and present != FILES:
+        return (
+            f"{DAGSTER_POSTGRES} is set, but {path} was changed by hand and does not name it. Add the storage to that "
+            f"file (docs/operating.md has the lines), or remove the file and have it written anew, or unset "
+            f"{DAGSTER_POSTGRES}."
+        )
+    if names_it and not settings.has_dagster_postgres:
+        return (
+            f"{path} keeps Dagster's records in PostgreSQL, and {DAGSTER_POSTGRES}, the address of the database, is "
+            "not set. Set it as the services have it; to go back to files, take the storage out of that file."
+        )
+    return None
