@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 _HARMLESS = ("fspath", "stat", "lstat", "fstat", "getpid", "fileno", "_path_normpath", "fsencode", "get_terminal_size")
 
@@ -20,17 +21,26 @@ def _touches_the_disk(called: object) -> bool:
     return module.split(".")[0] in ("posix", "io", "_io", "fcntl", "_duckdb", "duckdb") and name not in _HARMLESS
 
 
-def killed_at(step: int, work: Callable[[], None]) -> tuple[bool, str]:
-    """Whether the work in a child was killed before this step (else it came to its end), and what step that was."""
+def _is_within(frame: FrameType | None, file: str) -> bool:
+    while file and frame and not frame.f_code.co_filename.endswith(file):
+        frame = frame.f_back
+    return frame is not None
+
+
+def killed_at(step: int, work: Callable[[], object], within: str = "") -> tuple[bool, str]:
+    """Whether the work in a child was killed before this step (else it came to its end), and what step that was.
+
+    Only steps count that are taken on behalf of a source file whose path ends like ``within``.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
         seen = 0
 
-        def count(frame: object, event: str, called: object) -> None:
+        def count(frame: FrameType, event: str, called: object) -> None:
             nonlocal seen
-            if event == "c_call" and _touches_the_disk(called):
+            if event == "c_call" and _touches_the_disk(called) and _is_within(frame, within):
                 seen += 1
                 if seen == step:
                     sys.setprofile(None)
