@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import dagster as dg
@@ -28,8 +29,7 @@ def main() -> None:
     job = build_defs(settings).resolve_job_def("nightly")
 
     def publish() -> None:
-        sys.stdout = open(os.devnull, "w")
-        with dg.DagsterInstance.get() as instance:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), dg.DagsterInstance.get() as instance:
             job.execute_in_process(instance=instance, asset_selection=[PUBLICATION])
 
     step, is_killed = 0, True

@@ -1,9 +1,9 @@
 """A night killed at many points: the publication is whole and the former or the new one, and the next night does all
 that is left to do.
 
-Three ways to kill, for what each costs: the whole process group held at moments of a night and its home copied, which is
-what SIGKILL leaves; SIGKILL itself, of the group and of the parent alone with dbt living on; and the step that publishes
-killed at each thing it does to a file or a database.
+Three ways to kill, for what each costs: the whole process group held at moments of a night and its home copied, which
+is what SIGKILL leaves; SIGKILL itself, of the group and of the parent alone with dbt living on; and the step that
+publishes killed at each thing it does to a file or a database.
 """
 
 from __future__ import annotations
