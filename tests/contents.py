@@ -15,7 +15,7 @@ import duckdb
 RUN_RECORDS = ("runs", "runs_files")
 # Columns that may differ by table; ``*`` stands for every table.
 RECEIPT = {
-    "*": ("received_at", "modified_at"),
+    "*": ("received_at", "latest_received_at", "modified_at"),
     "extracts": ("file_name",),
     "received_files": ("file_name",),
 }

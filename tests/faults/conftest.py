@@ -45,12 +45,14 @@ class Stage:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("faults")
     if kept := os.environ.get("CCG_FAULT_STAGE"):
-        # While one works at these tests: the stage of an earlier run, without its crashes.
+        # While one works at these tests: what an earlier run began with, which stays as it is.
         shutil.copytree(kept, folder, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("crashes"))
         homes = folder / "homes"
-        yield Stage(
-            folder, folder / "project", folder / "before", folder / "after", homes / "first", homes / "second", 60
-        )
+        old = Stage(folder, folder / "project", folder / "before", folder / "after", homes / "first", homes / "second")
+        old.seconds = 60
+        old.crashes = [Crash(c.name.replace("-", " "), "?", c) for c in sorted(Path(kept, "crashes").glob("*"))]
+        yield old
+        shutil.rmtree(folder, ignore_errors=True)
         return
     project = kit.cut_down(folder / "project")
     before = kit.land(folder / "before", kit.FIRST)

@@ -6,6 +6,7 @@ each, so that a kill costs milliseconds; it opens no database itself, as threads
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -21,16 +22,28 @@ def _touches_the_disk(called: object) -> bool:
     return module.split(".")[0] in ("posix", "io", "_io", "fcntl", "_duckdb", "duckdb") and name not in _HARMLESS
 
 
+def _when_said(begins: str, do: Callable[[], None]) -> None:
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage().startswith(begins):
+                do()
+
+    logger = logging.getLogger("ccg")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(Listener())
+
+
 def _is_within(frame: FrameType | None, file: str) -> bool:
     while file and frame and not frame.f_code.co_filename.endswith(file):
         frame = frame.f_back
     return frame is not None
 
 
-def killed_at(step: int, work: Callable[[], object], within: str = "") -> tuple[bool, str]:
+def killed_at(step: int, work: Callable[[], object], within: str = "", after: str = "") -> tuple[bool, str]:
     """Whether the work in a child was killed before this step (else it came to its end), and what step that was.
 
-    Only steps count that are taken on behalf of a source file whose path ends like ``within``.
+    Only steps count that are taken on behalf of a source file whose path ends like ``within``, from when the pipeline
+    says something that begins like ``after``.
     """
     reader, writer = os.pipe()
     child = os.fork()
@@ -49,7 +62,10 @@ def killed_at(step: int, work: Callable[[], object], within: str = "") -> tuple[
 
         code = 1
         try:
-            sys.setprofile(count)
+            if after:
+                _when_said(after, lambda: sys.setprofile(count))
+            else:
+                sys.setprofile(count)
             work()
             sys.setprofile(None)
             code = 0

@@ -32,12 +32,13 @@ def main() -> None:
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), dg.DagsterInstance.get() as instance:
             job.execute_in_process(instance=instance, asset_selection=[PUBLICATION])
 
+    left.mkdir()
     step, is_killed = 0, True
     while is_killed:
         step += 1
         _again(judged, home)
-        is_killed, name = killed_at(step, publish, within="assets/publication.py")
-        _again(home, left / f"{step:03}")
+        is_killed, name = killed_at(step, publish, "assets/publication.py", "publishing")
+        home.rename(left / f"{step:03}")
         print(json.dumps([step, name, is_killed]), flush=True)
 
 

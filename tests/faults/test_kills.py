@@ -53,11 +53,9 @@ def test_what_a_kill_leaves_at_any_moment(stage: Stage) -> None:
 
 def _swap_at_each_step(stage: Stage) -> None:
     """Adds what kills at each step of the publishing leave to the crashes of the stage."""
-    judged = [
-        crash for crash in stage.crashes if crash.stage in ("judge", "publish") and crash.name.startswith("second")
-    ]
     former = kit.marts(stage.first)
-    base = [crash for crash in judged if kit.marts(crash.home) == former][-1]
+    second = [crash for crash in stage.crashes if crash.name.startswith("second")]
+    base = next(crash for crash in reversed(second) if kit.marts(crash.home) == former)
     left, home = stage.folder / "swaps", stage.folder / "homes" / "swap"
     done = subprocess.run(
         [sys.executable, "swapping.py", *map(str, (stage.after, home, base.home, left))],
