@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from ccg_pipeline import durable
 from ccg_pipeline.publication.cells import guarded, guarded_row, plain
 
 
@@ -213,7 +214,7 @@ def render(rows: Sequence[dict[str, Any]], form: str) -> str:
 
 def write(rows: Sequence[dict[str, Any]], form: str, path: Path) -> None:
     """Write the rows to a file. Raises `OSError` where it cannot be written."""
-    path.write_bytes(_as_xlsx(rows) if form == "xlsx" else render(rows, form).encode())
+    durable.put_bytes(path, _as_xlsx(rows) if form == "xlsx" else render(rows, form).encode())
 
 
 def _as_xlsx(rows: Sequence[dict[str, Any]]) -> bytes:
