@@ -157,7 +157,7 @@ def build_standards_asset(settings: Settings) -> dg.AssetsDefinition:
 
 
 def build_freshness_checks(settings: Settings) -> dg.AssetChecksDefinition:
-    """Whether the next period of each dataset with a due date is overdue on the day of the run.
+    """Whether the next period of each dataset with a due date is overdue on the day of the run (`marts.dim_datasets`).
 
     A finding: the run goes on. With nothing new there is no run, and `ccg status` tells it.
     """
