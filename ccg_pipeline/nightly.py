@@ -85,7 +85,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
             with warehouse.reading(settings.published) as con:
                 night.summary = summarise(con)
                 night.quarantine = standing_in_quarantine(con)
-        night.seconds["all"] = round((datetime.now(UTC) - started_at).total_seconds(), 1)
+        night.seconds["all"] = begun.seconds
         if nights.find(settings, begun.run_id) is None:
             nights.end(
                 settings,
@@ -148,7 +148,7 @@ def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) ->
     if night.outcome != FAILED:
         with warehouse.reading(then.published) as con:
             night.summary = summarise(con)
-    night.seconds["all"] = round((datetime.now(UTC) - started_at).total_seconds(), 1)
+    night.seconds["all"] = begun.seconds
     return night
 
 

@@ -25,7 +25,7 @@ import duckdb
 from packaging.requirements import Requirement
 
 from ccg_pipeline import durable, homes, nights, warehouse
-from ccg_pipeline.notices import configuration
+from ccg_pipeline.notices import configuration, told
 from ccg_pipeline.operations import dagster_home, schedule
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
@@ -406,15 +406,6 @@ def _datasets(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding("datasets", OK, f"{len(states)}, none stale, none overdue")
 
 
-def _notices(settings: Settings, now: datetime) -> Iterator[Finding]:
-    problems = configuration.problems(settings)
-    for problem in problems:
-        yield Finding("notices", WRONG, problem, "see docs/operating.md, Being told; then ccg notify --test")
-    if not problems:
-        how = configuration.configured(settings)
-        yield Finding("notices", OK, f"by {' and '.join(how.ways)} of {', '.join(how.kinds)}" if how.ways else "off")
-
-
 def _retention(settings: Settings, now: datetime) -> Iterator[Finding]:
     try:
         days = settings.days_kept
@@ -501,3 +492,19 @@ def _dagster_records(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding(topic, WRONG, f"{where}; telemetry is not off", f"set telemetry: enabled: false in {path}")
     else:
         yield Finding(topic, OK, where)
+
+
+def _notices(settings: Settings, now: datetime) -> Iterator[Finding]:
+    topic, how = "notices", configuration.configured(settings)
+    if problems := configuration.problems(settings):
+        yield Finding(topic, WRONG, " ".join(problems), "set them as docs/operating.md says, then: ccg notify --test")
+        return
+    if not how.ways:
+        yield Finding(topic, OK, "off")
+        return
+    waiting = len(told.read(settings).waiting)
+    on = f"by {' and '.join(how.ways)}: {', '.join(how.kinds)}"
+    if waiting:
+        yield Finding(topic, LOOK, f"{on}; {waiting} wait to be sent", "ccg notify tries again and says what is wrong")
+    else:
+        yield Finding(topic, OK, on)
