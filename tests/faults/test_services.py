@@ -214,5 +214,7 @@ def test_the_service(services: Services, settings: Settings) -> None:
     assert (daemon.wait(), page.wait()) == (0, 0)
     assert not warehouse.is_being_written(settings.warehouse)
     assert not settings.published.exists()
+    # The system may take a moment to clear away what was killed.
+    services.wait(lambda: nights.killed_last(settings), 60, "the night is known to have been killed")
     (told_of_run,) = [f for f in doctor.examine(settings, datetime.now(UTC)) if "did not end" in f.found]
     assert told_of_run.verdict == doctor.LOOK and "nothing to repair" in told_of_run.do
