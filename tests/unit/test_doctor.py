@@ -280,7 +280,7 @@ def test_notices_and_retention_as_the_environment_has_them(settings: Settings, m
     assert verdict == WRONG and "hidden-word" not in words
     monkeypatch.setenv("CCG_NOTIFY_WEBHOOK_URL", "https://example.org/hidden-word")
     verdict, words = found(settings, "notices")
-    assert verdict == OK and words.startswith("by webhook of ") and "hidden-word" not in words
+    assert verdict == OK and words.startswith("by webhook") and "hidden-word" not in words
 
     assert found(settings, "retention")[0] == OK
     monkeypatch.setenv("CCG_KEEP_LOGS_DAYS", "some")
