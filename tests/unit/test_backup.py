@@ -35,7 +35,7 @@ def settings(tmp_path: Path) -> Settings:
         con.execute("CREATE TABLE raw.extracts AS SELECT 'a' AS extract_id")
     for path, text in {
         settings.run_records: '{"outcome": "published"}\n',
-        settings.last_night: "{}\n",
+        settings.home / "home.json": '{"version": 2}\n',
         settings.quarantine / "0123.txt": "reason  it is spoilt\n",
         settings.home / "published" / "2019-05" / "06N" / "06N.html": "<p>pack</p>",
         settings.dagster_home / "dagster.yaml": "telemetry:\n  enabled: false\n",
@@ -65,7 +65,7 @@ def names(folder: Path) -> set[str]:
 KEPT = {
     "warehouse.duckdb",
     "runs.jsonl",
-    "last-night.json",
+    "home.json",
     "quarantine/0123.txt",
     "published/ccg.duckdb",
     "published/2019-05/06N/06N.html",

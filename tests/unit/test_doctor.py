@@ -105,7 +105,7 @@ PLACES: dict[str, Callable[[Settings], Path]] = {
     "publication": lambda s: s.published,
     "folder of publications": lambda s: s.published.parent,
     "run records": lambda s: s.run_records,
-    "last night": lambda s: s.last_night,
+    "home.json": lambda s: s.home / "home.json",
     "Dagster's folder": lambda s: s.dagster_home,
     "dagster.yaml": lambda s: s.dagster_home / "dagster.yaml",
     "Dagster's runs": lambda s: s.dagster_home / "history" / "runs.db",
