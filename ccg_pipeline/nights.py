@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import resource
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def _is_held(settings: Settings, run_id: str) -> bool:
     """Whether the warehouse is the one that a run published, and not one begun anew since by a run that was killed."""
     try:
         with warehouse.reading(settings.warehouse) as con:
-            # No parameter of the query: DuckDB would load pandas to look at it.
+            # With the first parameter of a query DuckDB imports pandas, which a night with nothing new does without.
             return (run_id,) in con.execute("SELECT run_id FROM raw.runs").fetchall()
     except duckdb.Error as error:
         return "lock on file" in str(error)  # another run is writing it
@@ -162,9 +163,16 @@ def end(settings: Settings, begun: Begun, outcome: str, exit_code: int, **found:
         **found,
     }
     record["seconds"] = {**record.get("seconds", {}), "all": begun.seconds}
+    record["peak_memory_mb"] = _peak_memory_mb()
     with contextlib.suppress(OSError):  # a run that failed for want of room has no room to say so
         record_run(settings, record)
     return record
+
+
+def _peak_memory_mb() -> dict[str, int]:
+    """The most memory that this process has held so far, and the largest of those that it has started (dbt), in MiB."""
+    held = {"pipeline": resource.RUSAGE_SELF, "models": resource.RUSAGE_CHILDREN}
+    return {name: resource.getrusage(who).ru_maxrss // 1024 for name, who in held.items()}
 
 
 def record_run(settings: Settings, record: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from ccg_pipeline.assets.resources import Installation, progress
 from ccg_pipeline.checks import holding
 from ccg_pipeline.checks.asset_checks import quality_result, quality_spec, quality_suites
 from ccg_pipeline.checks.running import Suite
-from ccg_pipeline.landing import history, loading
+from ccg_pipeline.landing import loading
 from ccg_pipeline.publication import datasets
 from ccg_pipeline.settings import Settings
 from ccg_pipeline.visible import markdown
@@ -97,14 +97,15 @@ def _dataset_asset(name: str, title: str, suite: Suite | None) -> dg.AssetsDefin
     def rows_of_dataset(installation: Installation) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         settings = installation.settings
         loaded, proof = loading.LoadResult(name, 0, 0, 0), holding.Proof()
+        run_id = installation.recording.begun.run_id
         try:
-            loaded = loading.load(settings, name, progress, installation.recording.begun.run_id)
+            loaded = loading.load(settings, name, progress, run_id)
             if suite:
-                proof = holding.prove(settings, name, suite)
+                proof = holding.prove(settings, name, suite, run_id)
         except holding.OUTAGES:
             raise
         except Exception as error:  # whatever befalls one dataset must not cost the others their night
-            proof = holding.after_breaking_off(settings, name, error)
+            proof = holding.after_breaking_off(settings, name, error, run_id)
         if suite:
             yield quality_result(settings, proof)
         if proof.stops:
@@ -163,7 +164,6 @@ def _type_name(kind: Any) -> str:
 def registry(installation: Installation) -> Iterator[dg.MaterializeResult]:
     settings = installation.settings
     with warehouse.writing(settings.warehouse) as con:
-        history.settle(con, installation.recording.begun.run_id)
         run_tables.bring_in(con, settings)
     with warehouse.reading(settings.warehouse) as con:
         outcomes = dict(con.execute("SELECT outcome, count(*) FROM raw.extracts GROUP BY 1").fetchall())

@@ -11,7 +11,7 @@ from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.extracts import FRESHNESS
 from ccg_pipeline.assets.resources import Installation, log
 from ccg_pipeline.checks.asset_checks import RESULTS
-from ccg_pipeline.landing import history, loading
+from ccg_pipeline.landing import loading
 
 PUBLICATION = dg.AssetKey(["publication", "ccg_duckdb"])
 
@@ -33,8 +33,6 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
     def publication(installation: Installation) -> dg.MaterializeResult:
         settings = installation.settings
         log.info(f"publishing {settings.published}")
-        with warehouse.writing(settings.warehouse) as con:
-            history.settle(con, installation.recording.begun.run_id)  # models may have held a dataset back
         with warehouse.reading(settings.warehouse) as con:
             counts = {m: con.execute(f"SELECT count(*) FROM marts.{m}").fetchall()[0][0] for m in marts}
             by_standard = dict(

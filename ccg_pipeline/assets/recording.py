@@ -13,7 +13,6 @@ import duckdb
 
 from ccg_pipeline import housekeeping, nights, run_tables, troubles, warehouse
 from ccg_pipeline.assets import liveness
-from ccg_pipeline.landing import history
 from ccg_pipeline.landing.loading import Receipt, standing_in_quarantine
 from ccg_pipeline.nights import Begun
 from ccg_pipeline.settings import Settings
@@ -78,17 +77,16 @@ class Recording:
             events = self._events()
         except Exception as error:  # Dagster's own records cannot be read: the run is recorded all the same
             events, broken = [], broken or [str(error)]
-        reasons = [troubles.in_words(reason, self.settings) or reason for reason in failures(events) + broken]
         has_failed = bool(broken) or any(event.is_step_failure for event in events)
         is_whole = self._run.job_name in ("nightly", "rebuild") and not self._run.asset_selection
+        # A check that held back a dataset has failed, and the run has not: `run_files` has what became of its files.
+        said = failures(events) + broken if has_failed else []
+        reasons = [troubles.in_words(reason, self.settings) or reason for reason in said]
         if is_whole and not has_failed and not self.publication:
             has_failed, reasons = True, [*reasons, "the run was interrupted before it published"]
         found: dict[str, Any] = {}
         with contextlib.suppress(duckdb.Error, warehouse.WarehouseBusyError):
             if self.settings.warehouse.is_file():
-                if self.receipt and not self.publication:
-                    with warehouse.writing(self.settings.warehouse) as con:
-                        history.settle(con, self._run.run_id)
                 with warehouse.reading(self.settings.warehouse) as con:
                     found = self.so_far(con)
         outcome = nights.PUBLISHED if self.publication else nights.FAILED if has_failed else nights.DONE
