@@ -60,9 +60,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
     except getattr(sys.modules.get("ccg_pipeline.homes"), "HomeError", ()) as error:
         return _usage(str(error))
-    except getattr(sys.modules.get("ccg_pipeline.operations.dagster_home"), "DagsterHomeError", ()) as error:
-        print(f"stopped: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

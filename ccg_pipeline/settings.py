@@ -37,6 +37,7 @@ class Settings:
     home: Path
     as_known_at: datetime | None = None
     most_file_bytes: int = 256 * 1024**2
+    duckdb_memory_mb: int = 2048
 
     @classmethod
     def from_environment(cls, raw: str | Path | None = None, home: str | Path | None = None) -> Settings:
@@ -50,6 +51,7 @@ class Settings:
             raw=Path(os.path.realpath(raw or os.environ.get("CCG_RAW") or PROJECT_ROOT / "raw")),
             home=Path(os.path.realpath(home or os.environ.get("CCG_HOME") or PROJECT_ROOT / "var")),
             most_file_bytes=_number_above_0("CCG_MOST_FILE_MB", 256) * 1024**2,
+            duckdb_memory_mb=_number_above_0("CCG_DUCKDB_MEMORY_MB", 2048),
         )
 
     def rebuilt_as_known_at(self, moment: datetime) -> Settings:
@@ -97,6 +99,11 @@ class Settings:
     @property
     def scratch(self) -> Path:
         return self.home / "scratch"
+
+    @property
+    def spill(self) -> Path:
+        """Where DuckDB puts, for a while, what does not fit into its memory."""
+        return self.scratch / "spill"
 
     @property
     def run_records(self) -> Path:
@@ -172,6 +179,8 @@ class Settings:
         """What ``dbt_project`` reads from the environment, and the switches that keep dbt off the network."""
         return {
             "CCG_WAREHOUSE": str(self.warehouse),
+            "CCG_DUCKDB_MEMORY": f"{self.duckdb_memory_mb}MiB",
+            "CCG_DUCKDB_SPILL": str(self.spill),
             "DBT_TARGET_PATH": str(self.dbt_target),
             "DBT_LOG_PATH": str(self.home / "dbt" / "logs"),
             # The debug log is 18 MB a night, and writing it takes a quarter of dbt's time; what went wrong stands in

@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ccg_pipeline.extracts import limits
@@ -160,7 +160,10 @@ _TEXT = re.compile(rb"<(?:[^\s<>/!?\"'=]+:)?si(?=[\s/>])")
 
 def _prove_texts(texts: bytes, uses: Counter[int]) -> None:
     """A long text in very many cells is short in the file and endless in memory."""
-    lengths = [len(text) for text in _TEXT.split(texts)[1:]]
+    _prove_copies([len(text) for text in _TEXT.split(texts)[1:]], uses)
+
+
+def _prove_copies(lengths: Sequence[int], uses: Counter[int]) -> None:
     copied = sum(lengths[number] * count for number, count in uses.items() if number < len(lengths))
     if copied > limits.MOST_TEXT:
         raise ExtractError(
@@ -181,6 +184,7 @@ _SHORT_STREAM = 4096
 # Records of one cell, of a row of numbers, of a sheet's size, and of the shared texts.
 _CELLS = frozenset({0x0006, 0x0203, 0x0204, 0x0205, 0x027E, 0x00D6, 0x00FD})
 _NUMBERS, _SIZE, _TEXTS = 0x00BD, 0x0200, 0x00FC
+_SHARED_TEXT, _CONTINUED = 0x00FD, 0x003C
 _BEGIN, _FINISH, _SHEET = 0x0809, 0x000A, 0x0085
 _WIDEST, _DEEPEST = 256, 65_536
 
@@ -271,7 +275,10 @@ def _prove_records(stream: bytes) -> None:
     """
     at, end = 0, len(stream)
     depth = announced = whole = 0
-    unpack = struct.Struct("<HH").unpack_from
+    texts: list[bytes] = []
+    uses: Counter[int] = Counter()
+    kind_before = 0
+    unpack, unpack_number = struct.Struct("<HH").unpack_from, struct.Struct("<I").unpack_from
     while at + 4 <= end:
         kind, length = unpack(stream, at)
         if at + 4 + length > end:
@@ -286,6 +293,8 @@ def _prove_records(stream: bytes) -> None:
         elif kind == _SHEET:
             announced += 1
         elif kind in _CELLS or kind == _NUMBERS:
+            if kind == _SHARED_TEXT:
+                uses[unpack_number(stream, at + 10)[0]] += 1
             column = unpack(stream, at + 6)[0] + ((length - 6) // 6 - 1 if kind == _NUMBERS else 0)
             if column >= _WIDEST:
                 raise ValueError(f"a cell in column {column + 1:,}")
@@ -295,6 +304,47 @@ def _prove_records(stream: bytes) -> None:
                 raise ValueError(f"a sheet of {rows:,} rows and {columns:,} columns")
         elif kind == _TEXTS and struct.unpack_from("<I", stream, at + 8)[0] > end:
             raise ValueError("more texts than the file can hold")
+        if kind == _TEXTS or (kind == _CONTINUED and kind_before in (_TEXTS, _CONTINUED) and texts):
+            texts.append(stream[at + 4 : at + 4 + length])
+        kind_before = kind if kind != _CONTINUED else kind_before
         at += 4 + length
+    _prove_copies(list(_lengths(texts)), uses)
     if depth or whole < 1 + announced:
         raise ValueError("a sheet is cut off")
+
+
+def _lengths(parts: Sequence[bytes]) -> Iterator[int]:
+    """The lengths (characters) of the shared texts of an .xls, whose record and its continuations are ``parts``.
+
+    Raises `IndexError` or `struct.error` where it ends too early.
+    """
+    if not parts:
+        return
+    rest = iter(parts)
+    part, at = next(rest), 8
+    for _ in range(struct.unpack_from("<I", part, 4)[0]):
+        if at >= len(part):
+            part, at = next(rest, b""), 0
+        length, flags = struct.unpack_from("<HB", part, at)
+        at += 3
+        formats = extra = 0
+        if flags & 8:
+            (formats,) = struct.unpack_from("<H", part, at)
+            at += 2
+        if flags & 4:
+            (extra,) = struct.unpack_from("<I", part, at)
+            at += 4
+        yield length
+        left, width = length, 1 + (flags & 1)
+        while left > (room := (len(part) - at) // width):
+            left -= room
+            part, at = next(rest, b""), 1
+            width = 1 + (part[0] & 1)  # each continuation says anew how wide its characters are
+        at += left * width
+        behind = 4 * formats + extra
+        while behind > len(part) - at:
+            behind -= len(part) - at
+            part, at = next(rest, b""), 0
+            if not part:
+                raise IndexError("it ends too early")
+        at += behind

@@ -148,7 +148,9 @@ def as_csv(drafted: Draft) -> str:
             if row is not None:
                 for position, heading in _filled(cells[row]):
                     kind = _kind(cells, row, position)
-                    writer.writerow([guarded(sheet or ""), row + 1, guarded(heading), "none", "", "", "", "", "", kind, ""])
+                    writer.writerow(
+                        [guarded(sheet or ""), row + 1, guarded(heading), "none", "", "", "", "", "", kind, ""]
+                    )
         return out.getvalue()
     for table in drafted.found.tables:
         for m in table.headings:

@@ -203,7 +203,7 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
             rows += extract.rows.height
         undecided = _refuse_undecided(con, settings, dataset)
         if run_id:
-            history.note_loaded(con, run_id)
+            history.settle(con, run_id)
     return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows)
 
 
@@ -248,7 +248,7 @@ def hold_back(
         for extract_id, dataset, file_name in held:
             _refuse(con, settings, extract_id, file_name, dataset, reason, outcome)
         if run_id:
-            history.note_loaded(con, run_id)
+            history.settle(con, run_id)
     return HeldBack(
         tuple(name for _, _, name in held), tuple(name for extract_id, _, name in unproved if extract_id in lasting)
     )

@@ -20,7 +20,6 @@ from typing import Any
 
 import damage
 import duckdb
-import openpyxl
 import pytest
 from conftest import NIGHT, opened
 
@@ -509,9 +508,9 @@ class Elements(HTMLParser):
 
 def test_the_pack_shows_hostile_names_and_runs_nothing(tampered: Settings, tmp_path: Path) -> None:
     out = tmp_path / "pack"
-    arguments = ["pack", "--org", "06N", "--period", "2019-05", "--home", str(tampered.home), "--out", str(out)]
+    arguments = ["pack", "--org", "RC9", "--period", "2018-04", "--home", str(tampered.home), "--out", str(out)]
     assert cli.run(arguments) == 0
-    page = (out / "06N-2019-05.html").read_text(encoding="utf-8")
+    page = (out / "RC9-2018-04.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)" in page
     elements = Elements()
     elements.feed(page)
@@ -521,14 +520,9 @@ def test_the_pack_shows_hostile_names_and_runs_nothing(tampered: Settings, tmp_p
             for cell in (cell for row in csv.reader(file) for cell in row):
                 if cell[:1] in "=+-@\t\r" and len(cell) > 1:
                     float(cell)  # numbers below 0 stay numbers, and nothing else begins so
-    formulas = [
-        cell.coordinate
-        for sheet in openpyxl.load_workbook(out / "06N-2019-05.xlsx")
-        for row in sheet.iter_rows()
-        for cell in row
-        if cell.data_type == "f"
-    ]
-    assert formulas == []
+    with zipfile.ZipFile(out / "RC9-2018-04.xlsx") as archive:
+        sheets = [archive.read(name) for name in archive.namelist() if name.startswith("xl/worksheets/sheet")]
+    assert len(sheets) > 10 and not any(b"<f>" in sheet for sheet in sheets)
 
 
 def test_a_terminal_is_not_steered(tampered: Settings, capsys: pytest.CaptureFixture[str]) -> None:
