@@ -18,7 +18,7 @@ RECEIPT = {
     "*": ("received_at", "latest_received_at", "modified_at"),
     "extracts": ("file_name",),
     "received_files": ("file_name",),
-    "dim_datasets": ("latest_received_at", "stale_since"),
+    "dim_datasets": ("stale_since",),
 }
 
 
