@@ -86,7 +86,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
             with warehouse.reading(settings.published) as con:
                 night.summary = summarise(con)
                 night.quarantine = standing_in_quarantine(con)
-        night.seconds["all"] = round((datetime.now(UTC) - started_at).total_seconds(), 1)
+        night.seconds["all"] = begun.seconds
         if nights.find(settings, begun.run_id) is None:
             nights.end(
                 settings,
@@ -149,7 +149,7 @@ def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) ->
     if night.outcome != FAILED:
         with warehouse.reading(then.published) as con:
             night.summary = summarise(con)
-    night.seconds["all"] = round((datetime.now(UTC) - started_at).total_seconds(), 1)
+    night.seconds["all"] = begun.seconds
     return night
 
 

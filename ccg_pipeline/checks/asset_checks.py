@@ -76,7 +76,7 @@ def _quality_check(suite: Suite) -> dg.AssetChecksDefinition:
         results = suites.evaluate(settings, suite)
         words, without = suites.failed(settings, results), None
         if words and not settings.as_known_at:
-            without = holding.of_values(settings, results)
+            without = holding.of_values(settings, results, installation.recording.begun.run_id)
             if without is None:
                 log.info("building again without what is held back (dbt)")
                 dbt.cli(installation.dbt_build, manifest=settings.dbt_target / "manifest.json").wait()
@@ -157,12 +157,14 @@ def build_standards_asset(settings: Settings) -> dg.AssetsDefinition:
 
 
 def build_freshness_checks(settings: Settings) -> dg.AssetChecksDefinition:
-    """Whether the next period of each dataset with a due date is overdue on the day of the run. A finding: the run goes
-    on, and with nothing new there is none (`ccg status` tells it then)."""
+    """Whether the next period of each dataset with a due date is overdue on the day of the run, by `marts.dim_datasets`.
+
+    A finding: the run goes on. With nothing new there is no run, and `ccg status` tells it.
+    """
     due = [row["dataset"] for row in datasets.listed(settings.seeds).values() if row["due_weeks"]]
 
     @dg.multi_asset_check(
-        name="freshness",
+        name="checks__freshness",
         specs=[
             dg.AssetCheckSpec(
                 "freshness",

@@ -203,7 +203,7 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
             rows += extract.rows.height
         undecided = _refuse_undecided(con, settings, dataset)
         if run_id:
-            history.note_loaded(con, run_id)
+            history.settle(con, run_id)
     return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows)
 
 
@@ -225,7 +225,9 @@ class HeldBack:
     published_before: tuple[str, ...]
 
 
-def hold_back(settings: Settings, datasets: Collection[str], reason: str, outcome: str = "held") -> HeldBack:
+def hold_back(
+    settings: Settings, datasets: Collection[str], reason: str, run_id: str | None = None, outcome: str = "held"
+) -> HeldBack:
     """Take what is new of datasets out of the night again; what was published of them before stays as it is.
 
     New is what no publication holds yet. Its rows go, so that nothing of it reaches a model, and it is read anew on the
@@ -245,6 +247,8 @@ def hold_back(settings: Settings, datasets: Collection[str], reason: str, outcom
         held = [row for row in unproved if row[0] not in lasting]
         for extract_id, dataset, file_name in held:
             _refuse(con, settings, extract_id, file_name, dataset, reason, outcome)
+        if run_id:
+            history.settle(con, run_id)
     return HeldBack(
         tuple(name for _, _, name in held), tuple(name for extract_id, _, name in unproved if extract_id in lasting)
     )

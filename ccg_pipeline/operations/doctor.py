@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 from packaging.requirements import Requirement
 
 from ccg_pipeline import nights
+from ccg_pipeline.notices import configuration, told
 from ccg_pipeline.operations import dagster_home, schedule
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
@@ -64,6 +65,7 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
         "schedule": _schedule,
         "daemon": _daemon,
         "Dagster's records": _dagster_records,
+        "notices": _notices,
     }
     findings: list[Finding] = []
     for topic, look in looks.items():
@@ -457,3 +459,19 @@ def _dagster_records(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding(topic, WRONG, f"{where}; telemetry is not off", f"set telemetry: enabled: false in {path}")
     else:
         yield Finding(topic, OK, where)
+
+
+def _notices(settings: Settings, now: datetime) -> Iterator[Finding]:
+    topic, how = "notices", configuration.configured(settings)
+    if problems := configuration.problems(settings):
+        yield Finding(topic, LOOK, " ".join(problems), "set them as docs/operating.md says, then: ccg notify --test")
+        return
+    if not how.ways:
+        yield Finding(topic, OK, "off")
+        return
+    waiting = len(told.read(settings).waiting)
+    on = f"by {' and '.join(how.ways)}: {', '.join(how.kinds)}"
+    if waiting:
+        yield Finding(topic, LOOK, f"{on}; {waiting} wait to be sent", "ccg notify tries again and says what is wrong")
+    else:
+        yield Finding(topic, OK, on)
