@@ -8,7 +8,7 @@ from ccg_pipeline.assets.extracts import GROUP
 from ccg_pipeline.assets.liveness import end_dead_runs
 from ccg_pipeline.assets.packs import PACK
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
-from ccg_pipeline.notices import configuration, telling
+from ccg_pipeline.notices import configuration, findings, telling
 from ccg_pipeline.operations import schedule
 from ccg_pipeline.settings import Settings
 
@@ -68,11 +68,11 @@ def build_landing_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     def landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
-            files, _ = scan(settings.raw)
+            files, _ = scan(settings.raw, settings.most_file_bytes)
         except LandingError as error:
             return dg.SkipReason(str(error))
         now = datetime.now(UTC).replace(tzinfo=None)
-        if any(now - file.modified_at < _SETTLED_AFTER for file in files):
+        if any(abs(now - file.modified_at) < _SETTLED_AFTER for file in files):
             return dg.SkipReason("a file was modified within the last two minutes: waiting for it to settle")
         fingerprint = landing_fingerprint(files)
         if fingerprint == context.cursor:
@@ -109,14 +109,8 @@ def build_notice_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         description="Tells that a run failed, and why.",
     )
     def notices_of_failure(context: dg.RunFailureSensorContext) -> None:
-        run_id = context.dagster_run.run_id
-        reasons = [f"{event.step_key}: {_message(event)}" for event in context.get_step_failure_events()]
-        failed = telling.Failure(run_id, reasons or [context.failure_event.message or ""], f"run {run_id} in ccg ui")
-        telling.tell(settings, context.log.info, failed)
+        # The run's own record says more; there is none where it broke before it began to keep one.
+        why = context.failure_event.message or "it failed before it began"
+        telling.tell(settings, context.log.info, findings.Failure([why], run=context.dagster_run.run_id))
 
     return [notices_of_success, notices_of_failure]
-
-
-def _message(event: dg.DagsterEvent) -> str:
-    error = event.step_failure_data.error
-    return ((error.cause or error).message if error else event.message or "").strip()

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from ccg_pipeline.operations import commands as operations
-from ccg_pipeline.settings import PROJECT_ROOT, Settings
+from ccg_pipeline.settings import PROJECT_ROOT, Settings, SettingsError
+from ccg_pipeline.visible import visible, visible_output
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,11 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command; returns its exit code. What it prints cannot steer a terminal, whatever files and names hold."""
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
-    except UnusableError as error:
+        with (
+            contextlib.redirect_stdout(visible_output(sys.stdout)),
+            contextlib.redirect_stderr(visible_output(sys.stderr)),
+        ):
+            return options.command(options)
+    except (UnusableError, SettingsError) as error:
         return _usage(str(error))
     except getattr(sys.modules.get("ccg_pipeline.extracts.headings"), "HeadingsError", ()) as error:
         # The map is read while the readers are imported, so that there is nothing to import the error from.
@@ -55,9 +60,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
     except getattr(sys.modules.get("ccg_pipeline.homes"), "HomeError", ()) as error:
         return _usage(str(error))
-    except getattr(sys.modules.get("ccg_pipeline.operations.dagster_home"), "DagsterHomeError", ()) as error:
-        print(f"stopped: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -141,8 +143,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     template.set_defaults(command=_template)
 
-    sample = commands.add_parser("sample", help="write a small landing folder of sample extracts")
+    sample = commands.add_parser("sample", help="write a small landing folder of sample extracts, or a national one")
     sample.add_argument("folder", type=Path, metavar="DIR")
+    sample.add_argument("--national", action="store_true", help="RTT and A&E of national size, all of it made up")
+    sample.add_argument("--months", type=int, default=12, metavar="N", help="of --national: how many, 1 to 120 (12)")
+    sample.add_argument("--last", type=_month, metavar="YYYY-MM", help="of --national: the last of them (2025-03)")
+    sample.add_argument("--seed", type=int, default=1, help="of --national: the same seed gives the same files (1)")
+    sample.add_argument("--plain", action="store_true", help="of --national: RTT as csv, not zipped as published")
     sample.set_defaults(command=_sample)
 
     ui = commands.add_parser("ui", help="the Dagster UI, schedule and sensor, on this machine alone")
@@ -277,18 +284,19 @@ def _check(options: argparse.Namespace) -> int:
     for given in options.files:
         inside = walk(given).items() if given.is_dir() else ()
         paths += [p for name, p in inside if not cannot_be_data(Path(name))] if given.is_dir() else [given]
-    refused = 0
+    refused, most_bytes = 0, Settings.from_environment().most_file_bytes
     for path in paths:
         try:
-            extract = read_extract(path, path.name)
+            extract = read_extract(path, path.name, most_bytes=most_bytes)
         except (ExtractError, OSError) as error:
             refused += 1
-            print(f"{path}: would be quarantined\n    {error}")
+            print(f"{visible(str(path))}: would be quarantined\n    {error}")
             continue
         published = f", published {extract.published_on}" if extract.published_on else ""
         print(
-            f"{path}: {extract.dataset}, layout {extract.layout}, {extract.period_start} to {extract.period_end}, "
-            f"edition {extract.edition}{published}, {extract.rows.height:,} rows"
+            f"{visible(str(path))}: {extract.dataset}, layout {extract.layout}, "
+            f"{extract.period_start} to {extract.period_end}, edition {extract.edition}{published}, "
+            f"{extract.rows.height:,} rows"
         )
         for caveat in extract.caveats:
             print(f"    {caveat}")
@@ -301,7 +309,7 @@ def _layout(options: argparse.Namespace) -> int:
 
     if not options.file.exists() or options.file.is_dir():
         return _usage(f"no such file: {options.file}")
-    drafted = drafts.draft(Source(options.file, options.file.name))
+    drafted = drafts.draft(Source(options.file, options.file.name, Settings.from_environment().most_file_bytes))
     print(drafts.as_csv(drafted) if options.format == "csv" else drafts.in_words(str(options.file), drafted), end="")
     return 0 if drafted.is_known else 3
 
@@ -438,11 +446,32 @@ def _sample(options: argparse.Namespace) -> int:
     if options.folder.exists() and (not options.folder.is_dir() or any(options.folder.iterdir())):
         return _usage(f"{options.folder} is not an empty folder: name a new one")
     try:
-        written = write_sample(options.folder)
+        written = _write_national(options) if options.national else len(write_sample(options.folder))
     except OSError as error:
         raise UnusableError(f"{options.folder} cannot be written: {error}") from None
-    print(f"{len(written)} files written to {options.folder}")
+    print(f"{written} files written to {options.folder}")
     return 0
+
+
+def _write_national(options: argparse.Namespace) -> int:
+    """The number of files written. Raises `UnusableError` for months that cannot be."""
+    from ccg_pipeline.sample import national
+
+    last = options.last or national.LAST_MONTH
+    if not 1 <= options.months <= national.MOST_MONTHS:
+        raise UnusableError(f"--months {options.months}: from 1 to {national.MOST_MONTHS}")
+    if last >= datetime.now(UTC).date().replace(day=1):
+        raise UnusableError(f"--last {last:%Y-%m} is not over yet: name a month that is")
+    if options.seed < 0:
+        raise UnusableError(f"--seed {options.seed}: 0 or above")
+    written = national.write_national(
+        options.folder, options.months, last, national.Country(options.seed), not options.plain
+    )
+    count = 0
+    for path in written:
+        print(f"  {path.relative_to(options.folder)}", flush=True)
+        count += 1
+    return count
 
 
 def _ui(options: argparse.Namespace) -> int:

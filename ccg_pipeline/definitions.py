@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from ccg_pipeline import homes
 from ccg_pipeline.assets import dbt, extracts, packs, publication
 from ccg_pipeline.assets.resources import Installation
 from ccg_pipeline.automation import (
@@ -51,7 +52,11 @@ def build_defs(settings: Settings) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What a Dagster code location loads: the installation that the environment names."""
+    """What a Dagster code location loads: the installation that the environment names.
+
+    Raises `HomeError` where a newer version made its home folder.
+    """
     settings = Settings.from_environment()
+    homes.check(settings)
     settings.export_environment()
     return build_defs(settings)

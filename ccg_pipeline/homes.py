@@ -67,6 +67,10 @@ def ready(settings: Settings) -> list[str]:
     """
     check(settings)
     try:
+        settings.days_kept  # noqa: B018 - told at the beginning of a run, not at its end
+    except ValueError as error:
+        raise HomeError(str(error)) from None
+    try:
         settings.home.mkdir(parents=True, exist_ok=True)
         if not os.access(settings.home, os.W_OK | os.X_OK):
             raise PermissionError(13, "no permission to write in it")

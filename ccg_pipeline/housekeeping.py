@@ -91,7 +91,7 @@ def _notes_done_with(settings: Settings) -> list[Path]:
     with warehouse.reading(settings.warehouse) as con:
         standing = con.execute(
             "SELECT DISTINCT extract_id[:16] FROM raw.received_files JOIN raw.extracts USING (extract_id) "
-            "WHERE is_present AND outcome IN ('quarantined', 'waiting')"
+            "WHERE is_present AND outcome <> 'loaded'"
         ).fetchall()
     names = {f"{name}.txt" for (name,) in standing}
     return [path for path in settings.quarantine.glob("*.txt") if path.name not in names]

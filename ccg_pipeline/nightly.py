@@ -54,8 +54,7 @@ class NothingKnownError(Exception):
 def prepare_home(settings: Settings) -> None:
     """Lay out the home folder: Dagster's configuration, and the environment that its processes read.
 
-    Raises `HomeError` where the home folder cannot be used, `DagsterHomeError` where the environment and that
-    configuration do not agree.
+    Raises `HomeError` where the home folder cannot be used.
     """
     homes.ready(settings)
     dagster_home.prepare(settings)
@@ -75,7 +74,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
     if killed := nights.killed_last(settings):
         say(f"the run of {killed['started_at']} did not end: {nights.WHY_NOT_ENDED}")
     with _begun(settings, nights.NIGHTLY, started_at) as begun:
-        files, ignored = scan(settings.raw)
+        files, ignored = scan(settings.raw, settings.most_file_bytes)
         if nights.is_nothing_new(settings, files):
             night = Night(NOTHING_NEW, ignored=ignored)
         else:
@@ -86,7 +85,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
             with warehouse.reading(settings.published) as con:
                 night.summary = summarise(con)
                 night.quarantine = standing_in_quarantine(con)
-        night.seconds["all"] = round((datetime.now(UTC) - started_at).total_seconds(), 1)
+        night.seconds["all"] = begun.seconds
         if nights.find(settings, begun.run_id) is None:
             nights.end(
                 settings,
@@ -149,7 +148,7 @@ def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) ->
     if night.outcome != FAILED:
         with warehouse.reading(then.published) as con:
             night.summary = summarise(con)
-    night.seconds["all"] = round((datetime.now(UTC) - started_at).total_seconds(), 1)
+    night.seconds["all"] = begun.seconds
     return night
 
 
@@ -181,7 +180,7 @@ def _run_job(settings: Settings, say: Callable[[str], None], begun: nights.Begun
                 result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=begun.run_id)
         except Exception as error:
             # Dagster's own records could not be written; what broke in a step stands in the result.
-            if words := troubles.in_words(error, settings):
+            if words := troubles.in_words(error, settings) or dagster_home.why_not_recorded(error):
                 return Night(FAILED, failures=[words], log=str(log_path))
             raise
     record = nights.find(settings, begun.run_id)

@@ -16,6 +16,8 @@ import hashlib
 import json
 import os
 import platform
+import resource
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,7 +95,7 @@ def _is_held(settings: Settings, run_id: str) -> bool:
     """Whether the warehouse is the one that a run published, and not one begun anew since by a run that was killed."""
     try:
         with warehouse.reading(settings.warehouse) as con:
-            # Without a parameter: for those DuckDB imports pandas.
+            # With the first parameter of a query DuckDB imports pandas, which a night with nothing new does without.
             return (run_id,) in con.execute("SELECT run_id FROM raw.runs").fetchall()
     except duckdb.Error as error:
         return "lock on file" in str(error)  # another run is writing it
@@ -109,6 +111,11 @@ class Begun:
     project: str
     catalogue: str
 
+    @property
+    def seconds(self) -> float:
+        """How long it has been under way, also on a machine whose clock was set meanwhile."""
+        return round(time.monotonic() - _began[self.run_id], 1)
+
     def record(self, settings: Settings) -> dict[str, Any]:
         """What its records have in common."""
         return {
@@ -123,9 +130,14 @@ class Begun:
         }
 
 
+# When runs of this process began, by a clock that nobody sets.
+_began: dict[str, float] = {}
+
+
 def begin(settings: Settings, run_id: str, kind: str, started_at: datetime) -> Begun:
     """Note that a run begins. Raises `OSError` where that cannot be written: then nothing else can."""
     begun = Begun(run_id, kind, started_at, project_fingerprint(), catalogue_fingerprint())
+    _began[run_id] = time.monotonic() - max(0.0, (datetime.now(UTC) - started_at).total_seconds())
     record_run(settings, begun.record(settings) | {"outcome": UNDER_WAY, "process": os.getpid()})
     return begun
 
@@ -142,20 +154,25 @@ def begun(settings: Settings, run_id: str) -> Begun | None:
 def end(settings: Settings, begun: Begun, outcome: str, exit_code: int, **found: Any) -> dict[str, Any]:
     """Note that a run has ended and how; returns its record. ``found`` is what it saw and did, by the names of
     `run_tables`."""
-    finished_at = datetime.now(UTC)
     record = begun.record(settings) | {
-        "finished_at": _text(finished_at),
+        "finished_at": _text(datetime.now(UTC)),
         "outcome": outcome,
         "exit_code": exit_code,
         "failures": [],
         "quarantine": [],
         **found,
     }
-    passed = (finished_at - begun.started_at).total_seconds()
-    record["seconds"] = {**record.get("seconds", {}), "all": round(passed, 1)}
+    record["seconds"] = {**record.get("seconds", {}), "all": begun.seconds}
+    record["peak_memory_mb"] = _peak_memory_mb()
     with contextlib.suppress(OSError):  # a run that failed for want of room has no room to say so
         record_run(settings, record)
     return record
+
+
+def _peak_memory_mb() -> dict[str, int]:
+    """The most memory that this process has held so far, and the largest of those that it has started (dbt), in MiB."""
+    held = {"pipeline": resource.RUSAGE_SELF, "models": resource.RUSAGE_CHILDREN}
+    return {name: resource.getrusage(who).ru_maxrss // 1024 for name, who in held.items()}
 
 
 def record_run(settings: Settings, record: dict[str, Any]) -> None:
@@ -169,6 +186,7 @@ def record_run(settings: Settings, record: dict[str, Any]) -> None:
         file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
+    durable.settle(settings.home)
 
 
 def records(settings: Settings) -> list[dict[str, Any]]:
@@ -197,9 +215,12 @@ def killed(settings: Settings) -> list[dict[str, Any]]:
 
 
 def killed_last(settings: Settings) -> dict[str, Any] | None:
-    """The last of the runs, if it did not end."""
+    """The last of the runs, if it did not end. While one is writing it is that one, in another container perhaps, whose
+    processes cannot be seen from here."""
     begun = records(settings)
-    return begun[-1] if begun and begun[-1] in killed(settings) else None
+    if not begun or begun[-1] not in killed(settings) or warehouse.is_being_written(settings.warehouse):
+        return None
+    return begun[-1]
 
 
 def keep(settings: Settings, is_kept: Any) -> int:

@@ -96,9 +96,9 @@ def found_by(con: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, Any]:
         return {}
     return {
         "files": sum(outcome not in ("kept", "withdrawn") for outcome in outcomes),
-        "new_extracts": sum(outcomes.count(outcome) for outcome in ("received", "loaded", "rejected")),
+        "new_extracts": sum(outcomes.count(outcome) for outcome in ("received", "loaded", "rejected", "held back")),
         "loaded_extracts": outcomes.count("loaded"),
-        "rejected_extracts": outcomes.count("rejected"),
+        "rejected_extracts": outcomes.count("rejected") + outcomes.count("held back"),
         "withdrawn_extracts": outcomes.count("withdrawn"),
         "duplicate_files": outcomes.count("duplicate"),
         "rows_loaded": sum(rows or 0 for outcome, rows in files if outcome == "loaded"),
@@ -132,7 +132,7 @@ def reconcile(settings: Settings) -> None:
     A run whose publication never came to stand there has published nothing: what it marked is marked no more. Where the
     warehouse was made anew, it takes over the record of runs that the publication holds.
     """
-    if not settings.warehouse.is_file():
+    if not (settings.warehouse.is_file() or settings.published.is_file()):
         return
     known = _runs_of_publication(settings)
     if known is None:

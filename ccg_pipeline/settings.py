@@ -20,25 +20,38 @@ _DAYS_KEPT = {"runs": 1095, "logs": 90, "quarantine": 90, "dagster": 60, "rebuil
 DAGSTER_POSTGRES = "CCG_DAGSTER_POSTGRES"
 
 
+class SettingsError(ValueError):
+    """A setting of the environment that cannot be what it says."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where one installation reads and writes.
 
     ``raw`` is the landing folder, which is only read; everything a run writes is under ``home``. With ``as_known_at``
-    (UTC) they are those of a rebuild of what could be said then, which has a publication of its own.
+    (UTC) they are those of a rebuild of what could be said then, which has a publication of its own. A file of more
+    than ``most_file_bytes``, packed or unpacked, is not read.
     """
 
     raw: Path
     home: Path
     as_known_at: datetime | None = None
+    most_file_bytes: int = 256 * 1024**2
+    duckdb_memory_mb: int = 2048
 
     @classmethod
     def from_environment(cls, raw: str | Path | None = None, home: str | Path | None = None) -> Settings:
-        """The options given, else ``CCG_RAW`` and ``CCG_HOME``, else ``raw`` and ``var`` of the project."""
+        """The options given, else ``CCG_RAW`` and ``CCG_HOME``, else ``raw`` and ``var`` of the project.
+
+        ``CCG_MOST_FILE_MB`` is the size (MiB) of the largest file that is read. Raises `SettingsError` where it is no
+        whole number above 0.
+        """
         # Not Path.resolve, which stops on links that lead to themselves: whoever opens the folder tells that better.
         return cls(
             raw=Path(os.path.realpath(raw or os.environ.get("CCG_RAW") or PROJECT_ROOT / "raw")),
             home=Path(os.path.realpath(home or os.environ.get("CCG_HOME") or PROJECT_ROOT / "var")),
+            most_file_bytes=_number_above_0("CCG_MOST_FILE_MB", 256) * 1024**2,
+            duckdb_memory_mb=_number_above_0("CCG_DUCKDB_MEMORY_MB", 2048),
         )
 
     def rebuilt_as_known_at(self, moment: datetime) -> Settings:
@@ -86,6 +99,11 @@ class Settings:
     @property
     def scratch(self) -> Path:
         return self.home / "scratch"
+
+    @property
+    def spill(self) -> Path:
+        """Where DuckDB puts, for a while, what does not fit into its memory."""
+        return self.scratch / "spill"
 
     @property
     def run_records(self) -> Path:
@@ -161,6 +179,8 @@ class Settings:
         """What ``dbt_project`` reads from the environment, and the switches that keep dbt off the network."""
         return {
             "CCG_WAREHOUSE": str(self.warehouse),
+            "CCG_DUCKDB_MEMORY": f"{self.duckdb_memory_mb}MiB",
+            "CCG_DUCKDB_SPILL": str(self.spill),
             "DBT_TARGET_PATH": str(self.dbt_target),
             "DBT_LOG_PATH": str(self.home / "dbt" / "logs"),
             # The debug log is 18 MB a night, and writing it takes a quarter of dbt's time; what went wrong stands in
@@ -178,3 +198,11 @@ class Settings:
             CCG_HOME=str(self.home),
             DAGSTER_HOME=str(self.dagster_home),
         )
+
+
+def _number_above_0(name: str, usual: int) -> int:
+    """A whole number above 0 of the environment. Raises `SettingsError` where it is something else."""
+    text = os.environ.get(name) or str(usual)
+    if not text.isdecimal() or int(text) == 0:
+        raise SettingsError(f"{name} is {text!r}, expected a whole number above 0. Correct it, or leave it unset.")
+    return int(text)

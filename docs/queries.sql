@@ -51,3 +51,16 @@ SELECT column_name, data_type, description
 FROM marts.dim_columns
 WHERE table_name = 'fct_standard_comparisons'
 ORDER BY column_order;
+
+-- Publications and what they were made from. The one that stood at the end of a day (put it for current_date) is the first.
+SELECT run_id, kind, published_at, files, loaded_extracts, rejected_extracts, catalogue_fingerprint, marts_fingerprint
+FROM marts.runs
+WHERE outcome = 'published' AND published_at < current_date + INTERVAL 1 DAY
+ORDER BY published_at DESC;
+
+-- The files that this publication was made from, and what was refused. For a past one: its run_id from the question above.
+SELECT f.dataset, f.file_name, f.outcome, f.reason, f.row_count, f.extract_id AS sha256
+FROM marts.runs_files f
+JOIN marts.runs r USING (run_id)
+WHERE r.has_made_this_publication
+ORDER BY f.dataset, f.file_name;

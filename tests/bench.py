@@ -17,6 +17,7 @@ from pathlib import Path
 import fastexcel
 import polars as pl
 
+from ccg_pipeline import nights
 from ccg_pipeline.landing.files import scan
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
@@ -49,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         engines = bare_engines(raw)
         first, again = nightly(raw, Path(home)), nightly(raw, Path(home))
-        runs = (Path(home) / "runs.jsonl").read_text().splitlines()
+        runs = nights.records(Settings(raw, Path(home)))
     report = {
         "raw": str(raw),
         "seconds": {"bare engines": round(engines, 2), "first night": round(first, 2), "nothing new": round(again, 2)},
@@ -57,7 +58,7 @@ def main() -> None:
             "first night to bare engines": round(first / engines, 1),
             "nothing new to first night": round(again / first, 4),
         },
-        "first night by stage": json.loads(runs[0])["seconds"],
+        "first night by stage": runs[0]["seconds"],
     }
     text = json.dumps(report, indent=2)
     out = Settings.from_environment().home / "bench.json"

@@ -78,7 +78,7 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
         try:
             yield from lineage.added(building.stream()) if lineage else building.stream()
         except DagsterDbtCliRuntimeError as error:
-            without = _hold_back(installation.settings, building)
+            without = _hold_back(installation, building)
             if without is None:
                 # What the models make of the rest is another build: Dagster keeps the events of both.
                 raise dg.RetryRequested(max_retries=1) from error
@@ -89,9 +89,9 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
     return dbt_models
 
 
-def _hold_back(settings: Settings, building: DbtCliInvocation) -> str | None:
+def _hold_back(installation: Installation, building: DbtCliInvocation) -> str | None:
     """Hold back the new files that a failed build can be laid to; why that cannot be done, None where it was."""
-    if settings.as_known_at:
+    if installation.settings.as_known_at:
         return "a rebuild has no new files"
     try:
         results = building.get_artifact("run_results.json")["results"]
@@ -100,7 +100,8 @@ def _hold_back(settings: Settings, building: DbtCliInvocation) -> str | None:
     failures = {r["unique_id"]: r["message"] or "" for r in results if r["status"] in _FAILED}
     if not failures:
         return "dbt does not say what failed"
-    return holding.of_models(settings, failures, building.get_artifact("manifest.json"))
+    run_id = installation.recording.begun.run_id
+    return holding.of_models(installation.settings, failures, building.get_artifact("manifest.json"), run_id)
 
 
 # What dbt skipped only rests on what failed.

@@ -16,6 +16,7 @@ from ccg_pipeline.checks.running import Suite
 from ccg_pipeline.landing import loading
 from ccg_pipeline.publication import datasets
 from ccg_pipeline.settings import Settings
+from ccg_pipeline.visible import markdown
 
 GROUP = "landing"
 RECEIVED = dg.AssetKey(["raw", "received_files"])
@@ -96,14 +97,15 @@ def _dataset_asset(name: str, title: str, suite: Suite | None) -> dg.AssetsDefin
     def rows_of_dataset(installation: Installation) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         settings = installation.settings
         loaded, proof = loading.LoadResult(name, 0, 0, 0), holding.Proof()
+        run_id = installation.recording.begun.run_id
         try:
-            loaded = loading.load(settings, name, progress, installation.recording.begun.run_id)
+            loaded = loading.load(settings, name, progress, run_id)
             if suite:
-                proof = holding.prove(settings, name, suite)
+                proof = holding.prove(settings, name, suite, run_id)
         except holding.OUTAGES:
             raise
         except Exception as error:  # whatever befalls one dataset must not cost the others their night
-            proof = holding.after_breaking_off(settings, name, error)
+            proof = holding.after_breaking_off(settings, name, error, run_id)
         if suite:
             yield quality_result(settings, proof)
         if proof.stops:
@@ -174,7 +176,7 @@ def registry(installation: Installation) -> Iterator[dg.MaterializeResult]:
             "extracts_quarantined": outcomes.get("quarantined", 0),
             "files_in_quarantine": len(reasons),
             "quarantine": dg.MetadataValue.md(
-                "\n".join(f"- `{name}`: {reason}" for name, reason in reasons) or "empty"
+                "\n".join(f"- {markdown(name)}: {markdown(reason)}" for name, reason in reasons) or "empty"
             ),
         },
     )

@@ -35,7 +35,7 @@ class Recording:
         self.publication: dict[str, Any] = {}
         self._run, self._instance = run, instance
         self.begun = nights.begun(settings, run.run_id) or self._begin()
-        self._seconds = {"start": round((datetime.now(UTC) - self.begun.started_at).total_seconds(), 1)}
+        self._seconds = {"start": self.begun.seconds}
 
     def _begin(self) -> Begun:
         """A run that Dagster started: by its schedule, its sensor, or a person in its UI."""
@@ -73,10 +73,15 @@ class Recording:
         return [entry.dagster_event for entry in logs if entry.dagster_event]
 
     def _end(self, broken: list[str]) -> None:
-        events = self._events()
-        reasons = [troubles.in_words(reason, self.settings) or reason for reason in failures(events) + broken]
+        try:
+            events = self._events()
+        except Exception as error:  # Dagster's own records cannot be read: the run is recorded all the same
+            events, broken = [], broken or [str(error)]
         has_failed = bool(broken) or any(event.is_step_failure for event in events)
         is_whole = self._run.job_name in ("nightly", "rebuild") and not self._run.asset_selection
+        # A check that held back a dataset has failed, and the run has not: `run_files` has what became of its files.
+        said = failures(events) + broken if has_failed else []
+        reasons = [troubles.in_words(reason, self.settings) or reason for reason in said]
         if is_whole and not has_failed and not self.publication:
             has_failed, reasons = True, [*reasons, "the run was interrupted before it published"]
         found: dict[str, Any] = {}

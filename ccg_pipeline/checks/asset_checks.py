@@ -15,6 +15,7 @@ from ccg_pipeline.checks import holding, suites
 from ccg_pipeline.checks.running import Result, Suite, load_suites
 from ccg_pipeline.publication import datasets
 from ccg_pipeline.settings import Settings
+from ccg_pipeline.visible import markdown
 
 RESULTS = dg.AssetKey(["checks", "standards"])
 DATASETS = dg.AssetKey(["marts", "dim_datasets"])
@@ -45,7 +46,7 @@ def quality_result(settings: Settings, proof: holding.Proof) -> dg.AssetCheckRes
         description=proof.failure,
         metadata={
             **_found(settings, proof.results),
-            "held_back": dg.MetadataValue.md("\n".join(f"- `{name}`" for name in proof.held_back) or "none"),
+            "held_back": dg.MetadataValue.md("\n".join(f"- {markdown(name)}" for name in proof.held_back) or "none"),
         },
     )
 
@@ -75,7 +76,7 @@ def _quality_check(suite: Suite) -> dg.AssetChecksDefinition:
         results = suites.evaluate(settings, suite)
         words, without = suites.failed(settings, results), None
         if words and not settings.as_known_at:
-            without = holding.of_values(settings, results)
+            without = holding.of_values(settings, results, installation.recording.begun.run_id)
             if without is None:
                 log.info("building again without what is held back (dbt)")
                 dbt.cli(installation.dbt_build, manifest=settings.dbt_target / "manifest.json").wait()
@@ -97,7 +98,11 @@ def _found(settings: Settings, results: Sequence[Result]) -> dict[str, Any]:
         "rows_checked": max((r.evaluated for r in results), default=0),
         "expectations": len(results),
         "not_met": dg.MetadataValue.md(
-            "\n".join(f"- {r.severity}: {r.in_words(suites.file_names(settings, r))}" for r in results if not r.success)
+            "\n".join(
+                f"- {r.severity}: {markdown(r.in_words(suites.file_names(settings, r)))}"
+                for r in results
+                if not r.success
+            )
             or "none"
         ),
     }
@@ -152,12 +157,14 @@ def build_standards_asset(settings: Settings) -> dg.AssetsDefinition:
 
 
 def build_freshness_checks(settings: Settings) -> dg.AssetChecksDefinition:
-    """Whether the next period of each dataset with a due date is overdue on the day of the run. A finding: the run goes
-    on, and with nothing new there is none (`ccg status` tells it then)."""
+    """Whether the next period of each dataset with a due date is overdue on the day of the run.
+
+    A finding: the run goes on. With nothing new there is no run, and `ccg status` tells it.
+    """
     due = [row["dataset"] for row in datasets.listed(settings.seeds).values() if row["due_weeks"]]
 
     @dg.multi_asset_check(
-        name="freshness",
+        name="checks__freshness",
         specs=[
             dg.AssetCheckSpec(
                 "freshness",

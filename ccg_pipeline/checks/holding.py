@@ -47,7 +47,7 @@ class Proof:
     results: Sequence[Result] = ()
 
 
-def prove(settings: Settings, dataset: str, suite: Suite) -> Proof:
+def prove(settings: Settings, dataset: str, suite: Suite, run_id: str | None = None) -> Proof:
     """Run the suite over what is new of a dataset. Where it fails, all that is new of the dataset is held back.
 
     Files that are published already, and were only read again by a new reader, are not held back: the publication
@@ -59,7 +59,7 @@ def prove(settings: Settings, dataset: str, suite: Suite) -> Proof:
     if not words:
         return Proof(results=results)
     reason = f"new files of {dataset} do not pass their checks and are held back together: {_cut(words)}. {_RELEASE}."
-    held = loading.hold_back(settings, [dataset], reason)
+    held = loading.hold_back(settings, [dataset], reason, run_id)
     _tell(dataset, held)
     still = suites.failed(settings, suites.evaluate(settings, suite)) if held.published_before else None
     stops = still and (
@@ -68,7 +68,7 @@ def prove(settings: Settings, dataset: str, suite: Suite) -> Proof:
     return Proof(words, held.files, stops, results)
 
 
-def after_breaking_off(settings: Settings, dataset: str, error: Exception) -> Proof:
+def after_breaking_off(settings: Settings, dataset: str, error: Exception, run_id: str | None = None) -> Proof:
     """Hold back, for one night, what is new of a dataset that could not be loaded or checked, and say why.
 
     What was published before must not be among it, or else the run stops.
@@ -79,7 +79,7 @@ def after_breaking_off(settings: Settings, dataset: str, error: Exception) -> Pr
         f"the night could not load {dataset}: it stopped on something unexpected ({said}). Its new files are held back "
         "and tried again on the next run; if they stand here then too, report this to the developers."
     )
-    held = loading.hold_back(settings, [dataset], reason, outcome="received")
+    held = loading.hold_back(settings, [dataset], reason, run_id, outcome="received")
     _tell(dataset, held)
     stops = (
         f"{dataset}: {', '.join(held.published_before[:5])}: published already, and could not be read again ({said})"
@@ -89,7 +89,9 @@ def after_breaking_off(settings: Settings, dataset: str, error: Exception) -> Pr
     return Proof(reason, held.files, stops)
 
 
-def of_models(settings: Settings, failures: Mapping[str, str], manifest: Mapping[str, Any]) -> str | None:
+def of_models(
+    settings: Settings, failures: Mapping[str, str], manifest: Mapping[str, Any], run_id: str | None = None
+) -> str | None:
     """Hold back what is new of the datasets that failed models and tests of dbt belong to.
 
     ``failures`` are the messages of the nodes that failed, by id. Returns why that cannot be done, in words: a node
@@ -116,7 +118,7 @@ def of_models(settings: Settings, failures: Mapping[str, str], manifest: Mapping
             f"with new files of {dataset} the models break what they promise, so these are held back: {words}. "
             f"{_RELEASE}."
         )
-        held = loading.hold_back(settings, [dataset], reason)
+        held = loading.hold_back(settings, [dataset], reason, run_id)
         if not held.files:
             return f"what is new of {dataset} was published before and only read again"
         _tell(dataset, held)
@@ -139,7 +141,7 @@ def dataset_of_node(node: str, manifest: Mapping[str, Any]) -> str | None:
     return dataset if dataset in extracts.DATASETS else None
 
 
-def of_values(settings: Settings, results: Iterable[Result]) -> str | None:
+def of_values(settings: Settings, results: Iterable[Result], run_id: str | None = None) -> str | None:
     """Hold back what is new of the datasets that all values at fault rest on, as `of_models`."""
     failures = [r for r in results if not r.success and r.severity == "critical"]
     keys = [key for result in failures for key in result.unexpected_keys]
@@ -168,7 +170,7 @@ def of_values(settings: Settings, results: Iterable[Result]) -> str | None:
     words = _cut("; ".join(result.in_words() for result in failures))
     named = ", ".join(datasets)
     reason = f"with new files of {named} values do not pass their checks, so these are held back: {words}. {_RELEASE}."
-    held = loading.hold_back(settings, datasets, reason)
+    held = loading.hold_back(settings, datasets, reason, run_id)
     if not held.files:
         return f"what is new of {named} was published before and only read again"
     _tell(named, held)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +81,17 @@ def run_suite(suite: Suite, frame: pd.DataFrame) -> list[Result]:
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": key},
     )
     return [_result(outcome, key, len(frame)) for outcome in validated.results]
+
+
+def joined(results: Sequence[Result]) -> Result:
+    """What one expectation found in several parts of a table: met where it is met in all of them."""
+    telling = next((r for r in results if not r.success), results[0])
+    return replace(
+        telling,
+        evaluated=sum(r.evaluated for r in results),
+        unexpected=sum(r.unexpected for r in results),
+        unexpected_keys=[key for r in results for key in r.unexpected_keys],
+    )
 
 
 def _result(outcome: Any, key: list[str], rows: int) -> Result:

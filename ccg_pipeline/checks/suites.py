@@ -8,15 +8,40 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ccg_pipeline import warehouse
-from ccg_pipeline.checks.running import Result, Suite, run_suite
+from ccg_pipeline.checks.running import Result, Suite, joined, run_suite
 from ccg_pipeline.settings import Settings
+
+# Of a suite by extract, about as many rows are looked at together: more than the largest published file has. With years
+# of files landed in one night the frame would be the largest thing in memory.
+_ROWS_AT_ONCE = 250_000
 
 
 def evaluate(settings: Settings, suite: Suite) -> list[Result]:
-    """Run a suite over its query of the warehouse."""
+    """Run a suite over its query of the warehouse; one that is about extracts, over some of them after another."""
+    query = suite.meta["query"]
     with warehouse.reading(settings.warehouse) as con:
-        frame = con.execute(suite.meta["query"]).df()
-    return run_suite(suite, frame)
+        if "extract_id" not in suite.meta["key"]:
+            return run_suite(suite, con.execute(query).df())
+        sizes = con.execute(f"SELECT extract_id, count(*) FROM ({query}) GROUP BY 1 ORDER BY 1").fetchall()
+        results = []
+        for extract_ids in _together(sizes) or [[]]:
+            some = ", ".join("?" * len(extract_ids)) or "NULL"
+            frame = con.execute(f"SELECT * FROM ({query}) WHERE extract_id IN ({some})", extract_ids).df()
+            results.append(run_suite(suite, frame))
+    return [joined(of_one) for of_one in zip(*results, strict=True)]
+
+
+def _together(sizes: Iterable[tuple[str, int]]) -> list[list[str]]:
+    """The extracts in groups of no more than `_ROWS_AT_ONCE` rows, or of one that has more."""
+    groups: list[list[str]] = []
+    rows = 0
+    for extract_id, size in sizes:
+        if not groups or rows + size > _ROWS_AT_ONCE:
+            groups.append([])
+            rows = 0
+        groups[-1].append(extract_id)
+        rows += size
+    return groups
 
 
 def failed(settings: Settings, results: Iterable[Result]) -> str | None:

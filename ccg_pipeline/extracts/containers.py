@@ -1,8 +1,11 @@
-"""Whether a workbook may be given to the spreadsheet reader, told from its bytes alone.
+"""Whether what is packed may be unpacked, and a workbook given to the spreadsheet reader, told from its bytes alone.
 
-The reader takes the whole area between a sheet's first and last cell into memory, and follows the chains of an .xls
-wherever they lead: one damaged or forged number would end the process, which no handler can catch. Does not belong
-here: what any cell means.
+The reader takes the whole area between a sheet's first and last cell into memory, makes a copy of a shared text for
+each cell that has it, and follows the chains of an .xls wherever they lead: one damaged or forged number would end the
+process, which no handler can catch. It also reads a zip by its own rules. So it is not given an .xlsx as it came, but
+its XML parts, unpacked here within limits, in a zip made anew. Nothing in a workbook is run or fetched: macros and
+links to other workbooks, which published workbooks do have, are left out, and what such a cell showed when it was saved
+is its value. Does not belong here: what any cell means.
 """
 
 from __future__ import annotations
@@ -13,52 +16,159 @@ import struct
 import zipfile
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from ccg_pipeline.extracts import limits
 from ccg_pipeline.extracts.contract import ExtractError
 
-MOST_BYTES = 2 * 1024**3
-MOST_RATIO = 500  # the emptiest published extract packs about 40 to 1; a bomb packs thousands to 1
-# Cells of a sheet's area: the largest published extract has 22 million, nearly all of them filled.
-_MOST_CELLS = 20_000_000
-_MOST_TIMES_FILLED = 20
-
 _DAMAGED = "the workbook is damaged ({}). Open it in Excel and save it again, or fetch it again."
+_UNPACKABLE = "the packed file cannot be unpacked ({}). Fetch it again."
+_CHUNK = 1024**2
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, struct.error)
 
 
-def prove_xlsx(content: bytes) -> None:
-    """Raises `ExtractError` where an .xlsx unpacks to far more than it is, is not whole, or is mostly empty area."""
+@contextmanager
+def opened_zip(content: bytes, words: str = _UNPACKABLE) -> Iterator[zipfile.ZipFile]:
+    """A zip, with no more files in it than any extract has. Raises `ExtractError` where it cannot be unpacked."""
+    # Every file in it has an entry that begins so. Counted first: the list of millions would take gigabytes.
+    if (members := content.count(b"PK\x01\x02")) > limits.MOST_MEMBERS:
+        raise ExtractError(
+            f"the zip lists {members:,} files, and no extract has over {limits.MOST_MEMBERS:,}: refused as a zip bomb."
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(m.file_size for m in archive.infolist())
-            if unpacked > MOST_BYTES or unpacked > max(MOST_RATIO * len(content), 1 << 26):
-                raise ExtractError(f"the workbook would unpack to {unpacked:,} bytes: refused as a zip bomb.")
-            for member in archive.infolist():
-                if member.flag_bits & 1:
-                    raise ExtractError("the workbook is password-protected. Save it without a password.")
-                packed = archive.read(member)  # proves the checksum, and the stated size
-                if member.filename.startswith("xl/worksheets/") and member.filename.endswith(".xml"):
-                    _prove_area(packed, member.filename)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise ExtractError(_DAMAGED.format(error)) from None
+            if sum(m.compress_size for m in archive.infolist()) > len(content):
+                raise ExtractError("the files in the zip overlap each other: refused as a zip bomb.")
+            yield archive
+    except (*_UNREADABLE, ValueError) as error:
+        raise ExtractError(words.format(error)) from None
 
 
-_MOST_ROWS = 1_048_576
-_CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]+)(\d+)"[^>]*(?<!/)>')
+def unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
+    """What a file in a zip unpacks to, its checksum proved; no more than ``most`` bytes are ever unpacked.
 
-
-def _prove_area(sheet: bytes, name: str) -> None:
-    """A few cells far apart make an area that no memory holds."""
-    if (rows := sheet.count(b"<row") + sheet.count(b":row")) > _MOST_ROWS:
-        raise ExtractError(f"{name} of the workbook has {rows:,} rows, more than a spreadsheet holds. Fetch it again.")
-    cells = _CELL.findall(sheet)
-    rows = max((int(row) for row in {row for _, row in cells}), default=0)
-    columns = max((_column(letters) for letters in {letters for letters, _ in cells}), default=0)
-    if rows * columns > max(_MOST_CELLS, _MOST_TIMES_FILLED * len(cells)):
+    Raises `ExtractError` where it is more, whatever size the zip states; the errors of `zipfile` where it is damaged.
+    """
+    if member.compress_type not in _METHODS:
         raise ExtractError(
-            f"{name} of the workbook reaches to row {rows:,} and column {columns:,} and has {len(cells):,} cells with "
-            "content: too large to be an extract. Delete the stray cells far below or right of the table, or fetch it "
-            "again."
+            f"{member.filename!r} in the zip is packed by method {member.compress_type}, expected deflate. Unpack it "
+            "into the landing folder."
+        )
+    parts, size = [], 0
+    with archive.open(member) as packed:
+        # In pieces: asked for all at once, the library unpacks as much as there is and cuts it to the stated size then.
+        while part := packed.read(_CHUNK):
+            size += len(part)
+            if member.file_size > most or size > most:
+                raise ExtractError(
+                    f"{member.filename!r} would unpack to {max(member.file_size, size):,} bytes, more than the "
+                    f"{most:,} that are sensible: refused as a zip bomb."
+                )
+            parts.append(part)
+    return b"".join(parts)
+
+
+def proved_xlsx(content: bytes, most_bytes: int = limits.MOST_BYTES) -> bytes:
+    """The XML parts of an .xlsx in a zip made anew, for the reader.
+
+    Raises `ExtractError` where it unpacks to far more than it is, is not whole, or holds what no memory could.
+    """
+    most = min(most_bytes, max(limits.MOST_RATIO * len(content), limits.ALWAYS_BYTES_OF_WORKBOOK))
+    anew = io.BytesIO()
+    names: set[str] = set()
+    uses, texts = Counter[int](), b""
+    with opened_zip(content, _DAMAGED) as archive, zipfile.ZipFile(anew, "w", zipfile.ZIP_STORED) as kept:
+        stated = sum(m.file_size for m in archive.infolist())
+        if stated > most:
+            raise ExtractError(f"the workbook would unpack to {stated:,} bytes: refused as a zip bomb.")
+        for member in archive.infolist():
+            if member.flag_bits & 1:
+                raise ExtractError("the workbook is password-protected. Save it without a password.")
+            part = unpacked(archive, member, most)  # of those left out too: a workbook is whole or it is not
+            most -= len(part)
+            name = member.filename.replace("\\", "/").lower()
+            if name in names:
+                raise ExtractError(_DAMAGED.format(f"it holds {member.filename!r} twice"))
+            names.add(name)
+            if not name.endswith((".xml", ".rels")) or "/externallinks/" in name:
+                continue
+            _prove_xml(part, member.filename)
+            if b"sheetData" in part:
+                uses.update(_proved_sheet(part, member.filename))
+            if name.endswith("/sharedstrings.xml"):
+                texts = part
+            kept.writestr(zipfile.ZipInfo(member.filename), part)
+    _prove_texts(texts, uses)
+    return anew.getvalue()
+
+
+def _prove_xml(part: bytes, name: str) -> None:
+    """No definitions of a document type, which can make a few bytes into gigabytes or name files to fetch."""
+    if part[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in part[:4]:
+        raise ExtractError(_DAMAGED.format(f"{name!r} is not in UTF-8"))
+    if b"<!DOCTYPE" in part or b"<!ENTITY" in part:
+        raise ExtractError(
+            f"{name!r} of the workbook defines entities of its own (a DTD), which no spreadsheet program writes: "
+            "refused. Open it in Excel and save it again, or fetch it again."
+        )
+
+
+_TAG = rb"<(?:[^\s<>/!?\"'=]+:)?"
+_ATTRIBUTES = rb"(?:\s+[\w:.-]+=\"[^\"<>]*\")*\s*/?>"
+_ANY_CELL, _ANY_ROW = (re.compile(_TAG + tag + rb"(?=[\s/>])") for tag in (b"c", b"row"))
+_CELL, _ROW = (re.compile(_TAG + tag + _ATTRIBUTES) for tag in (b"c", b"row"))
+_ADDRESS = re.compile(_TAG + rb"c\s(?:[^<>]*?\s)?r=\"([A-Z]{1,3})([0-9]{1,18})\"")
+_ROW_NUMBER = re.compile(_TAG + rb"row\s(?:[^<>]*?\s)?r=\"([0-9]{1,18})\"")
+_HAS_ADDRESS = re.compile(_TAG + rb"(?:c|row)\s(?:[^<>]*?\s)?r=")
+_SHARED = re.compile(_TAG + rb"c\s(?:[^<>]*?\s)?t=\"s\"[^<>]*>\s*" + _TAG + rb"v>\s*([0-9]{1,9})\s*<")
+
+
+def _proved_sheet(sheet: bytes, name: str) -> Counter[int]:
+    """How often the sheet uses each shared text, by its number.
+
+    Raises `ExtractError` where the area is more than any memory holds: two cells far apart are enough for that.
+    """
+    cells, rows = len(_ANY_CELL.findall(sheet)), len(_ANY_ROW.findall(sheet))
+    if rows > limits.MOST_SHEET_ROWS:
+        raise ExtractError(f"{name} of the workbook has {rows:,} rows, more than a spreadsheet holds. Fetch it again.")
+    addresses, numbers = _ADDRESS.findall(sheet), _ROW_NUMBER.findall(sheet)
+    if (
+        len(_CELL.findall(sheet)) != cells
+        or len(_ROW.findall(sheet)) != rows
+        or len(_HAS_ADDRESS.findall(sheet)) != len(addresses) + len(numbers)
+    ):
+        raise ExtractError(_DAMAGED.format(f"{name!r} has cells in a form that no spreadsheet program writes"))
+    deepest = max(map(int, {*numbers, *(row for _, row in addresses)}), default=0)
+    widest = max((_column(letters) for letters in {letters for letters, _ in addresses}), default=0)
+    # A cell or row without an address stands after the one before it.
+    deepest += rows - len(numbers)
+    if len(addresses) < cells:
+        widest += max(len(_ANY_CELL.findall(row)) for row in _ANY_ROW.split(sheet))
+    if deepest * widest > limits.MOST_CELLS:
+        raise ExtractError(
+            f"{name} of the workbook reaches to row {deepest:,} and column {widest:,} and has {cells:,} cells: too "
+            "large to be an extract. Delete the stray cells far below or right of the table, or fetch it again."
+        )
+    return Counter(map(int, _SHARED.findall(sheet)))
+
+
+_TEXT = re.compile(rb"<(?:[^\s<>/!?\"'=]+:)?si(?=[\s/>])")
+
+
+def _prove_texts(texts: bytes, uses: Counter[int]) -> None:
+    """A long text in very many cells is short in the file and endless in memory."""
+    _prove_copies([len(text) for text in _TEXT.split(texts)[1:]], uses)
+
+
+def _prove_copies(lengths: Sequence[int], uses: Counter[int]) -> None:
+    copied = sum(lengths[number] * count for number, count in uses.items() if number < len(lengths))
+    if copied > limits.MOST_TEXT:
+        raise ExtractError(
+            f"the cells of the workbook hold {copied:,} characters, more than the {limits.MOST_TEXT:,} that are "
+            "sensible: refused as a bomb."
         )
 
 
@@ -74,6 +184,7 @@ _SHORT_STREAM = 4096
 # Records of one cell, of a row of numbers, of a sheet's size, and of the shared texts.
 _CELLS = frozenset({0x0006, 0x0203, 0x0204, 0x0205, 0x027E, 0x00D6, 0x00FD})
 _NUMBERS, _SIZE, _TEXTS = 0x00BD, 0x0200, 0x00FC
+_SHARED_TEXT, _CONTINUED = 0x00FD, 0x003C
 _BEGIN, _FINISH, _SHEET = 0x0809, 0x000A, 0x0085
 _WIDEST, _DEEPEST = 256, 65_536
 
@@ -164,7 +275,10 @@ def _prove_records(stream: bytes) -> None:
     """
     at, end = 0, len(stream)
     depth = announced = whole = 0
-    unpack = struct.Struct("<HH").unpack_from
+    texts: list[bytes] = []
+    uses: Counter[int] = Counter()
+    kind_before = 0
+    unpack, unpack_number = struct.Struct("<HH").unpack_from, struct.Struct("<I").unpack_from
     while at + 4 <= end:
         kind, length = unpack(stream, at)
         if at + 4 + length > end:
@@ -179,6 +293,8 @@ def _prove_records(stream: bytes) -> None:
         elif kind == _SHEET:
             announced += 1
         elif kind in _CELLS or kind == _NUMBERS:
+            if kind == _SHARED_TEXT:
+                uses[unpack_number(stream, at + 10)[0]] += 1
             column = unpack(stream, at + 6)[0] + ((length - 6) // 6 - 1 if kind == _NUMBERS else 0)
             if column >= _WIDEST:
                 raise ValueError(f"a cell in column {column + 1:,}")
@@ -188,6 +304,47 @@ def _prove_records(stream: bytes) -> None:
                 raise ValueError(f"a sheet of {rows:,} rows and {columns:,} columns")
         elif kind == _TEXTS and struct.unpack_from("<I", stream, at + 8)[0] > end:
             raise ValueError("more texts than the file can hold")
+        if kind == _TEXTS or (kind == _CONTINUED and kind_before in (_TEXTS, _CONTINUED) and texts):
+            texts.append(stream[at + 4 : at + 4 + length])
+        kind_before = kind if kind != _CONTINUED else kind_before
         at += 4 + length
+    _prove_copies(list(_lengths(texts)), uses)
     if depth or whole < 1 + announced:
         raise ValueError("a sheet is cut off")
+
+
+def _lengths(parts: Sequence[bytes]) -> Iterator[int]:
+    """The lengths (characters) of the shared texts of an .xls, whose record and its continuations are ``parts``.
+
+    Raises `IndexError` or `struct.error` where it ends too early.
+    """
+    if not parts:
+        return
+    rest = iter(parts)
+    part, at = next(rest), 8
+    for _ in range(struct.unpack_from("<I", part, 4)[0]):
+        if at >= len(part):
+            part, at = next(rest, b""), 0
+        length, flags = struct.unpack_from("<HB", part, at)
+        at += 3
+        formats = extra = 0
+        if flags & 8:
+            (formats,) = struct.unpack_from("<H", part, at)
+            at += 2
+        if flags & 4:
+            (extra,) = struct.unpack_from("<I", part, at)
+            at += 4
+        yield length
+        left, width = length, 1 + (flags & 1)
+        while left > (room := (len(part) - at) // width):
+            left -= room
+            part, at = next(rest, b""), 1
+            width = 1 + (part[0] & 1)  # each continuation says anew how wide its characters are
+        at += left * width
+        behind = 4 * formats + extra
+        while behind > len(part) - at:
+            behind -= len(part) - at
+            part, at = next(rest, b""), 0
+            if not part:
+                raise IndexError("it ends too early")
+        at += behind

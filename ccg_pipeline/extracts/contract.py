@@ -17,8 +17,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
+from ccg_pipeline.visible import visible
+
 if TYPE_CHECKING:
     from ccg_pipeline.extracts.source import Source
+
+# A cell of a damaged file may be as long as the file.
+_LONGEST_REASON = 3_000
 
 Schema = dict[str, "pl.DataType | type[pl.DataType]"]
 
@@ -26,8 +31,12 @@ Schema = dict[str, "pl.DataType | type[pl.DataType]"]
 class ExtractError(Exception):
     """A file that must not be loaded. The text is for the analyst who dropped it.
 
-    It says where (sheet, row, column), what was found, what was expected and what to do.
+    It says where (sheet, row, column), what was found, what was expected and what to do; what is quoted from the file
+    cannot leave the line or reach a terminal.
     """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(visible(text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} ..."))
 
 
 class UnknownLayoutError(ExtractError):
@@ -173,12 +182,13 @@ def have_all(cells: Iterable[str | None], needed: Iterable[str | Column]) -> boo
 
 
 _MOST_PROBLEMS = 8
+_LONGEST_QUOTE = 200
 
 
 def nearest_text(found: str | None, known: Iterable[str]) -> str:
     """`` (nearest known: ...)`` where one of the known texts is close to the text found; else nothing."""
     by_text = {normalise(k): k for k in known}
-    close = difflib.get_close_matches(normalise(found), by_text, n=1)
+    close = difflib.get_close_matches(normalise(found)[:_LONGEST_QUOTE], by_text, n=1)
     return f" (nearest known: {by_text[close[0]]!r})" if close else ""
 
 
@@ -204,8 +214,9 @@ def match_headings(found: Sequence[str | None], columns: Sequence[Column], where
             positions[name] = position
     missing = [c.headings[0] for c in columns if c.required and c.name not in positions]
     problems = []
-    for heading in unknown:
-        problems.append(f"unknown heading {heading!r}{nearest_text(heading, headings)}")
+    for heading in unknown[: _MOST_PROBLEMS + 1]:  # comparing takes long, and only the first are told
+        problems.append(f"unknown heading {heading[:_LONGEST_QUOTE]!r}{nearest_text(heading, headings)}")
+    problems += [""] * (len(unknown) - len(problems))
     problems += [f"heading {h!r} missing" for h in missing]
     problems += [f"heading {h!r} appears twice" for h in repeated]
     if problems:

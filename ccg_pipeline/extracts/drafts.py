@@ -28,6 +28,7 @@ from ccg_pipeline.extracts.layouts import (
 )
 from ccg_pipeline.extracts.periods import parse_month
 from ccg_pipeline.extracts.source import Source
+from ccg_pipeline.visible import guarded
 
 _CSV_FIELDS = (
     "sheet",
@@ -147,7 +148,9 @@ def as_csv(drafted: Draft) -> str:
             if row is not None:
                 for position, heading in _filled(cells[row]):
                     kind = _kind(cells, row, position)
-                    writer.writerow([sheet, row + 1, heading, "none", "", "", "", "", "", kind, ""])
+                    writer.writerow(
+                        [guarded(sheet or ""), row + 1, guarded(heading), "none", "", "", "", "", "", kind, ""]
+                    )
         return out.getvalue()
     for table in drafted.found.tables:
         for m in table.headings:
@@ -155,7 +158,9 @@ def as_csv(drafted: Draft) -> str:
             known = [m.meant, drafted.found.dataset, column.group, column.name, column.kind] if column else [""] * 5
             alike = f"{m.alike:.2f}" if column else ""
             required = ("yes" if column.required else "no") if column else ""
-            writer.writerow([table.sheet, table.row, m.heading, _match(m), alike, *known, required])
+            writer.writerow(
+                [guarded(table.sheet or ""), table.row, guarded(m.heading), _match(m), alike, *known, required]
+            )
     return out.getvalue()
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import re
-import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +20,14 @@ from pathlib import Path
 import fastexcel
 import polars as pl
 
-from ccg_pipeline.extracts.containers import MOST_BYTES, MOST_RATIO, prove_xls, prove_xlsx
+from ccg_pipeline.extracts import limits
+from ccg_pipeline.extracts.containers import opened_zip, prove_xls, proved_xlsx, unpacked
 from ccg_pipeline.extracts.contract import Column, ExtractError, have_all
+from ccg_pipeline.extracts.opening import read_once
 
 _XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = b"PK\x03\x04"
 _GZIP = b"\x1f\x8b"
-_MOST_ROWS = 2_000_000  # the largest published extract has under 200,000
 _PREAMBLE = 12
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # What file managers and publishers put beside the one file of a zip.
@@ -35,9 +36,9 @@ _NOT_DATA = re.compile(r"(^|/)(__MACOSX/|\.|thumbs\.db)|\.(md|pdf|docx?)$|readme
 
 def _is_xlsx(content: bytes) -> bool:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with opened_zip(content) as archive:
             return any(n.startswith("xl/workbook") for n in archive.namelist())
-    except zipfile.BadZipFile:
+    except ExtractError:
         return False
 
 
@@ -53,19 +54,35 @@ def _decoded_once(text: str, raw: bytes) -> bytes:
     return before.removeprefix(b"\xef\xbb\xbf")
 
 
+def _is_of_the_reader(error: BaseException) -> bool:
+    """A panic of a reader written in Rust is no `Exception`; an interruption is none either, and is not the file's."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
 @dataclass
 class Source:
     """One file. Exactly one of `is_text` and `is_workbook` holds, or the file is neither.
 
-    ``name`` is for messages only.
+    ``name`` is for messages only. The file is opened and read once: all that is said of it is of those bytes, whatever
+    becomes of the file meanwhile.
     """
 
     path: Path
     name: str
+    most_bytes: int = limits.MOST_BYTES
 
     @cached_property
     def _packed(self) -> bytes:
-        return self.path.read_bytes()
+        return read_once(self.path, self.most_bytes)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The identity of the bytes that were read."""
+        return hashlib.sha256(self._packed).hexdigest()
 
     @cached_property
     def _bytes(self) -> bytes:
@@ -84,6 +101,8 @@ class Source:
         if self._bytes.startswith(_XLS):
             return "xls"
         if self._bytes.startswith(_ZIP):
+            if not _is_xlsx(self._bytes):
+                raise ExtractError("a packed file within a packed file. Unpack it into the landing folder.")
             return "xlsx"
         if self._bytes.startswith(_UTF16):
             raise ExtractError("the text is in UTF-16, expected UTF-8 or Windows-1252. Save it again as CSV UTF-8.")
@@ -113,7 +132,7 @@ class Source:
         return _decoded_once(text, raw)
 
     def _from_gzip(self) -> bytes:
-        most = min(MOST_BYTES, max(MOST_RATIO * len(self._packed), 1 << 20))
+        most = min(self.most_bytes, max(limits.MOST_RATIO * len(self._packed), limits.ALWAYS_BYTES))
         try:
             with gzip.open(io.BytesIO(self._packed)) as packed:
                 raw = packed.read(most + 1)
@@ -124,25 +143,18 @@ class Source:
         return raw
 
     def _from_zip(self) -> bytes:
-        try:
-            with zipfile.ZipFile(io.BytesIO(self._packed)) as archive:
-                if "[Content_Types].xml" in archive.namelist():
-                    raise ExtractError("an Office document that is no workbook: csv, xls, xlsx, gz or zip expected.")
-                members = [m for m in archive.infolist() if not m.is_dir() and not _NOT_DATA.search(m.filename)]
-                if len(members) != 1:
-                    raise ExtractError(
-                        f"the zip holds {len(members)} files, expected one. Unpack it into the landing folder."
-                    )
-                if members[0].flag_bits & 1:
-                    raise ExtractError("the zip is password-protected. Unpack it into the landing folder.")
-                if members[0].file_size > MOST_BYTES or members[0].file_size > MOST_RATIO * len(self._packed):
-                    raise ExtractError(
-                        f"the zip would unpack to {members[0].file_size:,} bytes from {len(self._packed):,}: "
-                        "refused as a zip bomb."
-                    )
-                return archive.read(members[0])
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            raise ExtractError(f"the packed file cannot be unpacked ({error}). Fetch it again.") from None
+        with opened_zip(self._packed) as archive:
+            if "[Content_Types].xml" in archive.namelist():
+                raise ExtractError("an Office document that is no workbook: csv, xls, xlsx, gz or zip expected.")
+            members = [m for m in archive.infolist() if not m.is_dir() and not _NOT_DATA.search(m.filename)]
+            if len(members) != 1:
+                raise ExtractError(
+                    f"the zip holds {len(members)} files, expected one. Unpack it into the landing folder."
+                )
+            if members[0].flag_bits & 1:
+                raise ExtractError("the zip is password-protected. Unpack it into the landing folder.")
+            most = min(self.most_bytes, max(limits.MOST_RATIO * len(self._packed), limits.ALWAYS_BYTES))
+            return unpacked(archive, members[0], most)
 
     @cached_property
     def first_lines(self) -> list[list[str]]:
@@ -168,14 +180,21 @@ class Source:
         number of cells.
         """
         width = len(self.first_lines[header])
+        if width > limits.MOST_COLUMNS:
+            raise ExtractError(
+                f"the headings in row {header + 1} are {width:,}, and no extract has over {limits.MOST_COLUMNS:,}. "
+                "Fetch the file again."
+            )
         lines = self.content.split(b"\n", header + 1)
         body = lines[header + 1] if len(lines) > header + 1 else b""
         if not body.strip():
             raise ExtractError(f"headings in row {header + 1} and no row follows. Fetch the file again.")
         table = body.lstrip(b"\r\n")  # polars takes no blank line for the first
         blank, body = body[: len(body) - len(table)].count(b"\n"), table
-        if (rows := body.count(b"\n")) > _MOST_ROWS:
-            raise ExtractError(f"the file has {rows:,} rows, and no extract has over {_MOST_ROWS:,}. Fetch it again.")
+        if (rows := body.count(b"\n")) > limits.MOST_ROWS:
+            raise ExtractError(
+                f"the file has {rows:,} rows, and no extract has over {limits.MOST_ROWS:,}. Fetch it again."
+            )
         frame = None
         for count_type in (pl.Int64, pl.String):
             schema = {f"column_{i + 1}": count_type if i in counts else pl.String for i in range(width)}
@@ -211,15 +230,19 @@ class Source:
 
     @cached_property
     def _workbook(self) -> fastexcel.ExcelReader:
-        (prove_xlsx if self.kind == "xlsx" else prove_xls)(self._bytes)
+        book = self._bytes
+        if self.kind == "xlsx":
+            book = proved_xlsx(book, self.most_bytes)
+        else:
+            prove_xls(book)
         try:
-            return fastexcel.read_excel(self._bytes)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # a panic of the Rust reader is no Exception
+            return fastexcel.read_excel(book)
+        except BaseException as error:
+            if not _is_of_the_reader(error):
+                raise
             raise ExtractError(
-                f"the workbook cannot be opened ({str(error).splitlines()[0][:160]}): it is damaged, "
-                "password-protected or not a workbook. Open it in Excel and save it again, or fetch it again."
+                f"the workbook cannot be opened ({_first_line(error)}): it is damaged, password-protected or not a "
+                "workbook. Open it in Excel and save it again, or fetch it again."
             ) from None
 
     @cached_property
@@ -236,11 +259,11 @@ class Source:
                 loaded = self._workbook.load_sheet(
                     name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string"
                 ).to_polars()
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:  # as above
+            except BaseException as error:
+                if not _is_of_the_reader(error):
+                    raise
                 raise ExtractError(
-                    f"sheet {name!r} cannot be read ({str(error).splitlines()[0][:160]}). Fetch the file again."
+                    f"sheet {name!r} cannot be read ({_first_line(error)}). Fetch the file again."
                 ) from None
             if any(column.str.contains("\0", literal=True).any() for column in loaded):
                 raise ExtractError(f"sheet {name!r} holds NUL bytes: the workbook is damaged. Fetch the file again.")

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ccg_pipeline.extracts.contract import ExtractError
+from ccg_pipeline.extracts.limits import MOST_BYTES
+from ccg_pipeline.extracts.opening import sha256
+from ccg_pipeline.visible import visible
+
 _NOT_DATA_SUFFIXES = (".md", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", ".bak")
 _NOT_DATA_NAMES = ("thumbs.db", "desktop.ini")
 
@@ -39,49 +44,70 @@ def cannot_be_data(relative: Path) -> bool:
     )
 
 
-def scan(raw: Path) -> tuple[list[LandedFile], int]:
-    """All files under ``raw``, in order of name, and how many were ignored because they cannot be data.
+def scan(raw: Path, most_bytes: int = MOST_BYTES) -> tuple[list[LandedFile], int]:
+    """All that is under ``raw``, in order of name, and how many were ignored because they cannot be data.
 
-    A file that cannot be read is there all the same, under an identity made from its name. Raises `LandingError`
-    where the folder is not there.
+    What is no file to read (a link, a pipe, a folder that cannot be listed, a file of more than ``most_bytes``) is
+    there all the same, under an identity made from its name. Raises `LandingError` where the folder is not there.
     """
-    if not raw.is_dir():
-        raise LandingError(f"the landing folder {raw} is not a folder. Create it, or name another with --raw.")
     found, ignored = [], 0
     for file_name, path in walk(raw).items():
-        if cannot_be_data(Path(file_name)) or not path.is_file():
+        if cannot_be_data(Path(file_name)):
             ignored += 1
             continue
         try:
-            stat = path.stat()
+            status = path.lstat()
         except FileNotFoundError:
             continue  # gone since the folder was listed
-        try:
-            extract_id = sha256(path)
         except OSError:
-            extract_id = hashlib.sha256(f"unreadable {file_name}".encode()).hexdigest()
-        found.append(
-            LandedFile(
-                file_name=file_name,
-                path=path,
-                extract_id=extract_id,
-                size_bytes=stat.st_size,
-                modified_at=datetime.fromtimestamp(stat.st_mtime, UTC).replace(tzinfo=None),
-            )
-        )
+            status = None
+        size, modified_ns = (status.st_size, status.st_mtime_ns) if status else (0, 0)
+        try:
+            extract_id = sha256(path, most_bytes)
+        except (OSError, ExtractError) as error:
+            unread = f"unread {type(error).__name__} {file_name} {size} {modified_ns}"
+            extract_id = hashlib.sha256(unread.encode()).hexdigest()
+        found.append(LandedFile(file_name, path, extract_id, size, _moment(modified_ns)))
     return found, ignored
 
 
 def walk(raw: Path) -> dict[str, Path]:
-    """Every path under ``raw`` by its name below it; bytes of a name that are no text are written as escapes."""
-    paths = (Path(folder) / name for folder, _, names in os.walk(raw) for name in names)
-    by_name = {path.relative_to(raw).as_posix().encode("utf-8", "backslashreplace").decode(): path for path in paths}
+    """Every path under ``raw`` by its name below it, without following links; folders only where they cannot be listed.
+
+    What cannot be seen or is no text in a name is written as an escape. Raises `LandingError` where the landing folder
+    itself cannot be listed.
+    """
+    paths: list[Path] = []
+    folders = [raw]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    inside = folder / entry.name
+                    (folders if entry.is_dir(follow_symlinks=False) else paths).append(inside)
+        except OSError as error:
+            if folder == raw:
+                raise LandingError(
+                    f"the landing folder {raw} cannot be listed ({error.strerror}). Create it, see to it that it can "
+                    "be read, or name another with --raw."
+                ) from None
+            paths.append(folder)
+    by_name: dict[str, Path] = {}
+    for path in sorted(paths, key=os.fsencode):
+        name = visible(path.relative_to(raw).as_posix())
+        while name in by_name:  # another name with the same escapes
+            name += " (another)"
+        by_name[name] = path
     return dict(sorted(by_name.items()))
 
 
-def sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _moment(modified_ns: int) -> datetime:
+    """The time (UTC) that the file system gives; the epoch where it is none that a date can be."""
+    try:
+        return datetime.fromtimestamp(modified_ns / 1e9, UTC).replace(tzinfo=None)
+    except (OverflowError, ValueError, OSError):
+        return datetime(1970, 1, 1)
 
 
 def landing_fingerprint(files: Iterable[LandedFile]) -> str:

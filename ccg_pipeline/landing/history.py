@@ -1,9 +1,10 @@
 """What a run found in the landing folder and what became of it: the rows of ``raw.run_files``.
 
 Written in the transaction of what they tell of, so that a run that is killed leaves exactly what it did. An outcome is
-``received`` (recognised, not loaded yet), ``loaded``, ``rejected`` (with the reason of that run), ``loaded before`` or
-``rejected before`` (by an earlier run; not tried again), ``duplicate`` (the bytes of another file of the folder),
-``kept`` (no longer in the folder, published before) or ``withdrawn`` (no longer in the folder, never published).
+``received`` (recognised, not loaded yet), ``loaded``, ``rejected`` (with the reason of that run), ``held back`` (what
+is new of its dataset failed a check), ``loaded before`` or ``rejected before`` (by an earlier run; not tried again),
+``duplicate`` (the bytes of another file of the folder), ``kept`` (no longer in the folder, published before) or
+``withdrawn`` (no longer in the folder, never published).
 """
 
 from __future__ import annotations
@@ -60,19 +61,23 @@ def note_withdrawn(con: duckdb.DuckDBPyConnection, run_id: str, gone: Sequence[s
     )
 
 
-def note_loaded(con: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """What became of the files received, now that a dataset is loaded; also of those that another made undecided."""
+def settle(con: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Bring what is noted up to what became of the files since: loaded, refused, undecided, held back."""
     con.execute(
         """
         UPDATE raw.run_files AS r SET
             dataset = e.dataset,
-            outcome = CASE WHEN e.outcome = 'loaded' THEN 'loaded' ELSE 'rejected' END,
+            outcome = CASE
+                WHEN e.outcome = 'loaded' THEN 'loaded'
+                WHEN e.outcome IN ('quarantined', 'waiting') THEN 'rejected'
+                ELSE 'held back'
+            END,
             reason = CASE WHEN e.outcome <> 'loaded' THEN e.reason END,
             row_count = CASE WHEN e.outcome = 'loaded' THEN e.row_count END
         FROM raw.extracts AS e
         WHERE r.run_id = ? AND r.extract_id = e.extract_id AND (
-            (r.outcome = 'received' AND e.outcome <> 'received')
-            OR (r.outcome = 'loaded before' AND e.outcome IN ('quarantined', 'waiting'))
+            (r.outcome = 'received' AND (e.outcome <> 'received' OR e.reason IS NOT NULL))
+            OR (r.outcome IN ('loaded', 'loaded before') AND e.outcome <> 'loaded')
         )
         """,
         [run_id],

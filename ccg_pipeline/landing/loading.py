@@ -10,7 +10,8 @@ stays where the analyst put it; its reason also stands as a text in the quaranti
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -21,10 +22,11 @@ import duckdb
 from ccg_pipeline import durable, extracts, warehouse
 from ccg_pipeline.extracts import local_returns
 from ccg_pipeline.extracts.contract import Extract, ExtractError
+from ccg_pipeline.extracts.limits import MOST_BYTES
 from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.landing import history
 from ccg_pipeline.landing.catalogue import Catalogue, NotInCatalogueError
-from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, sha256, walk
+from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, walk
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 Progress = Callable[[str], None]
@@ -63,25 +65,25 @@ def reader_version() -> str:
 
 
 def read_extract(
-    path: Path, name: str, seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds", recognised: str | None = None
+    path: Path,
+    name: str,
+    seeds: Path = PROJECT_ROOT / "dbt_project" / "seeds",
+    most_bytes: int = MOST_BYTES,
+    extract_id: str | None = None,
+    recognised: str | None = None,
 ) -> Extract:
     """One file read as the dataset that it was ``recognised`` as, or is recognised as now.
 
     The codes of a return are looked up in the catalogue, which is in ``seeds``. Raises `ExtractError`, also for a
-    reader's own failure on a strange file; `OSError` where it cannot be opened.
+    reader's own failure on a strange file; `OSError` where it cannot be opened, or where its bytes are not those of
+    ``extract_id``.
     """
-    source = Source(path, name)
-    try:
+    source = Source(path, name, most_bytes)
+    with _failures_in_words():
+        _prove_identity(source, extract_id)
         extract = extracts.read(source, recognised)
         if extract.dataset == local_returns.name:
             extract = Catalogue.of(seeds).looked_up(extract)
-    except (ExtractError, OSError, KeyboardInterrupt, MemoryError):
-        raise
-    except Exception as error:
-        raise ExtractError(
-            f"the reader stopped on something it did not expect ({type(error).__name__}: {str(error)[:200]}). Check "
-            "that the file is as published; if it is, report it to the developers."
-        ) from error
     known_by = extract.published_on or datetime.now(UTC).date()
     latest = max(c.period_start for c in extract.coverage)
     if latest > known_by.replace(day=1):
@@ -92,12 +94,39 @@ def read_extract(
     return extract
 
 
+@contextmanager
+def _failures_in_words() -> Iterator[None]:
+    """A reader's own failure on a strange file, as `ExtractError`; too little memory, which may pass, as `OSError`."""
+    try:
+        yield
+    except (ExtractError, OSError):
+        raise
+    except MemoryError:
+        raise OSError("there is too little memory for it") from None
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ExtractError(
+            f"the reader stopped on something it did not expect ({type(error).__name__}: {str(error)[:200]}). Check "
+            "that the file is as published; if it is, report it to the developers."
+        ) from error
+
+
+def _prove_identity(source: Source, extract_id: str | None) -> None:
+    """Raises `OSError` where the bytes that are read are not those that were known by their sha256.
+
+    The source reads once and keeps what it read, so that this holds for all that is read from it afterwards too.
+    """
+    if extract_id is not None and source.sha256 != extract_id:
+        raise OSError("it changed since the landing folder was listed: still being copied?")
+
+
 def receive(settings: Settings, now: datetime, progress: Progress, run_id: str | None = None) -> Receipt:
     """Register what is in the landing folder and recognise what is new; nothing is loaded yet.
 
     With the id of a run, what it found is noted in ``raw.run_files``.
     """
-    files, ignored = scan(settings.raw)
+    files, ignored = scan(settings.raw, settings.most_file_bytes)
     with warehouse.writing(settings.warehouse, _schemas()) as con:
         known = {
             row[0]: row[1:]
@@ -157,9 +186,9 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
             progress(f"loading {dataset} {number} of {len(waiting)}: {file_name}")
             try:
                 path = paths.get(file_name, settings.raw / file_name)
-                extract = read_extract(path, file_name, settings.seeds, dataset)
-                if sha256(path) != extract_id:
-                    raise OSError("it changed while it was read: still being copied?")
+                extract = read_extract(
+                    path, file_name, settings.seeds, settings.most_file_bytes, extract_id, recognised=dataset
+                )
             except NotInCatalogueError as error:
                 _refuse(con, settings, extract_id, file_name, dataset, str(error), "waiting")
                 continue
@@ -174,7 +203,7 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
             rows += extract.rows.height
         undecided = _refuse_undecided(con, settings, dataset)
         if run_id:
-            history.note_loaded(con, run_id)
+            history.settle(con, run_id)
     return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows)
 
 
@@ -196,7 +225,9 @@ class HeldBack:
     published_before: tuple[str, ...]
 
 
-def hold_back(settings: Settings, datasets: Collection[str], reason: str, outcome: str = "held") -> HeldBack:
+def hold_back(
+    settings: Settings, datasets: Collection[str], reason: str, run_id: str | None = None, outcome: str = "held"
+) -> HeldBack:
     """Take what is new of datasets out of the night again; what was published of them before stays as it is.
 
     New is what no publication holds yet. Its rows go, so that nothing of it reaches a model, and it is read anew on the
@@ -216,6 +247,8 @@ def hold_back(settings: Settings, datasets: Collection[str], reason: str, outcom
         held = [row for row in unproved if row[0] not in lasting]
         for extract_id, dataset, file_name in held:
             _refuse(con, settings, extract_id, file_name, dataset, reason, outcome)
+        if run_id:
+            history.settle(con, run_id)
     return HeldBack(
         tuple(name for _, _, name in held), tuple(name for extract_id, _, name in unproved if extract_id in lasting)
     )
@@ -252,7 +285,10 @@ def _register(con: duckdb.DuckDBPyConnection, settings: Settings, file: LandedFi
     dataset = reason = None
     outcome = "quarantined"
     try:
-        dataset = extracts.recognise(Source(file.path, file.file_name)).name
+        source = Source(file.path, file.file_name, settings.most_file_bytes)
+        with _failures_in_words():
+            _prove_identity(source, file.extract_id)
+            dataset = extracts.recognise(source).name
     except ExtractError as error:
         reason = str(error)
     except OSError as error:

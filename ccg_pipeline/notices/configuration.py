@@ -27,11 +27,13 @@ _NAMES = (
 
 @dataclass(frozen=True)
 class Webhook:
-    """An incoming webhook. Its address is a secret: who knows it can post. ``host`` may be shown."""
+    """An incoming webhook. Its address is a secret: who knows it can post. ``host`` may be shown;
+    ``is_here`` where it is on loopback."""
 
     url: str = field(repr=False)
     form: str
     host: str
+    is_here: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,10 @@ def _webhook(values: Mapping[str, str], found: list[str]) -> Webhook | None:
     host = _host_of(url) if url else None
     if url and host is None:
         found.append(f"{_PREFIX}WEBHOOK_URL is no address such as https://host/path.")
-    elif host and not url.lower().startswith("https:") and not is_loopback(host.rpartition(":")[0] or host):
+    is_here = bool(host) and is_loopback(urlsplit(url).hostname or "")
+    if host and not url.lower().startswith("https:") and not is_here:
         found.append(f"{_PREFIX}WEBHOOK_URL: {host} is asked without encryption; https is needed but on loopback.")
-    return None if found or not host else Webhook(url, form, host)
+    return None if found or not host else Webhook(url, form, host, is_here)
 
 
 def _host_of(url: str) -> str | None:
@@ -201,6 +204,6 @@ def _addresses(given: str, name: str, found: list[str]) -> tuple[str, ...]:
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine, by its name or number alone: nothing is looked up."""
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
 
-from ccg_pipeline import warehouse
+from ccg_pipeline import nights, warehouse
 from ccg_pipeline.notices import told as memory
 from ccg_pipeline.notices.told import Told
 from ccg_pipeline.notices.wording import Notice, clean, notice, without_contents
@@ -21,6 +22,9 @@ from ccg_pipeline.settings import Settings
 
 _LISTED = 10
 _COUNTED = 15
+_RUNS_LISTED = 3
+_REASONS_LISTED = 10
+_UNRECORDED_KEPT = 50
 
 _BREACH_KEY = "indicator_id, org_code, org_level, period_type, period_start, source"
 # When something was restated may be the time of receipt, which a warehouse built anew has not kept: the extracts tell.
@@ -34,17 +38,86 @@ _PERIOD = """CASE period_type
 END"""
 
 
-def failure(run: str, reasons: list[str], log: str | None, settings: Settings) -> Notice:
-    """The notice of a run that failed: reasons in words, where its log is, what is published now."""
+@dataclass(frozen=True)
+class Failure:
+    """A failure that perhaps no run record tells of: the id of the run, or when it began (UTC), and why, in words."""
+
+    reasons: list[str]
+    run: str | None = None
+    started_at: datetime | None = None
+    log: str | None = None
+
+
+def failures(settings: Settings, told: Told, failed: Failure | None) -> tuple[list[Notice], list[str]]:
+    """The notice of runs that failed or were killed since what was told last, and the runs told of then.
+
+    Run records tell of them, by whomever they were started; ``failed`` counts where none does. Where nothing was told
+    yet, runs before the last are history.
+    """
+    records = [record for record in nights.records(settings) if record.get("kind") != nights.REBUILD]
+    killed = {record.get("run_id") for record in nights.killed(settings)}
+    broken = {
+        str(record.get("run_id")): record
+        for record in records
+        if record.get("outcome") == nights.FAILED or record.get("run_id") in killed
+    }
+    before = set(told.failures if told.failures is not None else [run for run in broken if broken[run] != records[-1]])
+    new = [run for run in broken if run not in before]
+    is_recorded = failed is not None and (
+        failed.run in broken
+        or failed.run in before
+        or (
+            failed.started_at is not None
+            and any(
+                str(broken[run].get("started_at")) >= failed.started_at.isoformat(timespec="seconds") for run in new
+            )
+        )
+    )
+    found = []
+    if new:
+        lines: list[str] = []
+        for run in new[-_RUNS_LISTED:]:
+            lines += _failed(settings, broken[run], run in killed)
+        if len(new) > _RUNS_LISTED:
+            lines.append(f"and {len(new) - _RUNS_LISTED} runs before these")
+        title = "a night failed" if len(new) == 1 else f"{len(new)} nights failed"
+        found.append(notice(_key("failures", new), "failure", title, [*lines, _standing(settings)]))
+    if failed and not is_recorded:
+        found.append(failure(settings, failed))
+    unrecorded = [run for run in told.failures or () if run not in broken][-_UNRECORDED_KEPT:]
+    runs = [*unrecorded, *broken]
+    return found, [*runs, failed.run] if failed and failed.run and failed.run not in runs else runs
+
+
+def failure(settings: Settings, failed: Failure) -> Notice:
+    """The notice of a failure that no record tells of."""
+    lines = [*_reasons(failed.reasons), _standing(settings)]
+    if failed.log:
+        lines.append(f"The whole log: {failed.log}")
+    key = _key("failure", [failed.run or str(failed.started_at)])
+    return notice(key, "failure", "a night failed", lines)
+
+
+def _failed(settings: Settings, record: dict[str, Any], is_killed: bool) -> list[str]:
+    """What a run record says of its failure, and where its log is."""
+    reasons = [f"It did not end: {nights.WHY_NOT_ENDED}."] if is_killed else list(record.get("failures") or [])
+    lines = [f"The run of {record.get('started_at')} ({record.get('kind', 'nightly')}):", *_reasons(reasons)]
+    log = None
+    if record.get("kind") == nights.NIGHTLY and record.get("started_at"):
+        started_at = datetime.fromisoformat(record["started_at"])
+        log = settings.logs / f"{nights.NIGHTLY}-{started_at:%Y%m%dT%H%M%SZ}.log"
+    where = str(log) if log and log.is_file() else f"run {record.get('run_id')}, as ccg ui and runs.jsonl show it"
+    return [*lines, f"The whole log: {where}"]
+
+
+def _reasons(reasons: list[str]) -> list[str]:
+    lines = [without_contents(reason) for reason in reasons[:_REASONS_LISTED]] or ["No reason was given."]
+    return [*lines, f"... and {len(reasons) - len(lines)} more reasons"] if len(reasons) > len(lines) else lines
+
+
+def _standing(settings: Settings) -> str:
     is_there = settings.published.is_file()
-    kept = "The last publication stays as it was." if is_there else "Nothing is published yet."
-    lines = [without_contents(reason) for reason in reasons[:20]] or ["No reason was given."]
-    if len(reasons) > 20:
-        lines.append(f"... and {len(reasons) - 20} more reasons")
-    lines.append(kept)
-    if log:
-        lines.append(f"The whole log: {log}")
-    return notice(_key("failure", [run]), "failure", "a night failed", lines)
+    return "The last publication stays as it was." if is_there else "Nothing is published yet."
 
 
 def news(settings: Settings, told: Told, kinds: tuple[str, ...], today: date) -> tuple[list[Notice], Told]:
@@ -54,7 +127,7 @@ def news(settings: Settings, told: Told, kinds: tuple[str, ...], today: date) ->
     overdue every time. Raises `duckdb.Error` or `OSError` where the publication cannot be read.
     """
     found: list[Notice] = []
-    after = Told(told.published, {}, {}, list(told.failures), list(told.waiting))
+    after = Told(told.published)
     if not settings.published.is_file():
         after.items, after.tables = dict(told.items), dict(told.tables)
         return found, after

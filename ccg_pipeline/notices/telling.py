@@ -8,22 +8,21 @@ module, no telling takes longer than `Patience` allows, and what happened is sai
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import json
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from ccg_pipeline import nights
 from ccg_pipeline.notices import configuration, findings, mail, told, webhook
 from ccg_pipeline.notices.configuration import MAIL, WEBHOOK, Configuration
 from ccg_pipeline.notices.delivery import NotDeliveredError
+from ccg_pipeline.notices.findings import Failure
 from ccg_pipeline.notices.told import Told, Waiting
 from ccg_pipeline.notices.wording import Notice, clean
 from ccg_pipeline.settings import Settings
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from ccg_pipeline.nightly import Night
 
 _KEPT = timedelta(days=7)
-_RUNS_KEPT = 50
 _WAITING_KEPT = 100
 _IN_WORDS = {WEBHOOK: "by webhook", MAIL: "by mail"}
 
@@ -48,15 +46,6 @@ class Patience:
     pauses: tuple[float, ...] = (1, 4)
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A run that failed: its id (told once), why in words, and where its log is."""
-
-    run: str
-    reasons: list[str]
-    log: str | None = None
-
-
 def tell_of_night(
     settings: Settings,
     say: Say,
@@ -66,30 +55,30 @@ def tell_of_night(
 ) -> Night:
     """Do one night by ``run`` and tell of it, whatever becomes of it: what it raises is told and passed on.
 
-    A night that ended without a word (killed, power lost) is told by the next. What happened to the notices is said,
-    and stands at the end of the night's log.
+    A run that was killed is told before the next begins, which may end the same way. What happened to the notices is
+    said, and stands at the end of the night's log.
     """
     started_at = datetime.now(UTC)
-    with _under_way(settings, started_at) as unended:
-        if unended:
-            tell(settings, say, unended, patience=patience)
-        try:
-            night = run()
-        except Exception as error:
-            reason = str(error) or type(error).__name__
-            tell(settings, say, Failure(f"night of {started_at.isoformat()}", [reason]), patience=patience)
-            raise
-        said: list[str] = []
+    with contextlib.suppress(OSError):
+        if nights.killed_last(settings):
+            tell(settings, say, patience=patience)
+    try:
+        night = run()
+    except Exception as error:
+        failed = Failure([str(error) or type(error).__name__], started_at=started_at)
+        tell(settings, say, failed, patience=patience)
+        raise
+    said: list[str] = []
 
-        def say_and_keep(sentence: str) -> None:
-            say(sentence)
-            said.append(sentence)
+    def say_and_keep(sentence: str) -> None:
+        say(sentence)
+        said.append(sentence)
 
-        failed = Failure(f"night of {started_at.isoformat()}", night.failures, night.log)
-        tell(settings, say_and_keep, failed if night.exit_code == 1 else None, patience=patience)
-        if night.log and said:
-            with contextlib.suppress(OSError), open(night.log, "a", encoding="utf-8") as log:
-                log.write("".join(f"{sentence}\n" for sentence in said))
+    failure = Failure(night.failures, started_at=started_at, log=night.log) if night.exit_code == 1 else None
+    tell(settings, say_and_keep, failure, patience=patience)
+    if night.log and said:
+        with contextlib.suppress(OSError), open(night.log, "a", encoding="utf-8") as log:
+            log.write("".join(f"{sentence}\n" for sentence in said))
     return night
 
 
@@ -152,7 +141,7 @@ def _tell(
             is_noted = False
             after = Told()
             if failed:
-                after.waiting.append(_made(failed, settings, how, now))
+                after.waiting.append(Waiting(findings.failure(settings, failed), now, list(how.ways)))
 
         def note() -> None:
             if is_noted:
@@ -180,23 +169,22 @@ def _with_news(
     settings: Settings, how: Configuration, before: Told, failed: Failure | None, now: datetime, say: Say
 ) -> Told:
     """What will have been told when all that waits is sent."""
+    new: list[Notice] = []
+    told_failures: list[str] | None = None
+    if "failure" in how.kinds:
+        new, told_failures = findings.failures(settings, before, failed)
     try:
-        new, after = findings.news(settings, before, how.kinds, now.date())
+        found, after = findings.news(settings, before, how.kinds, now.date())
+        new += found
     except (duckdb.Error, ValueError) as error:
         say(f"notices: the publication cannot be read, so that its news waits: {clean(error, 200)}")
-        new, after = [], before
-    waiting = [Waiting(w.notice, w.at, [way for way in w.ways if way in how.ways]) for w in after.waiting if w.ways]
+        after = before
+    after.failures = told_failures
+    waiting = [Waiting(w.notice, w.at, [way for way in w.ways if way in how.ways]) for w in before.waiting]
     known = {w.notice.key for w in waiting}
-    if failed and failed.run not in after.failures:
-        waiting.append(_made(failed, settings, how, now))
-        after.failures = [*after.failures, failed.run][-_RUNS_KEPT:]
     waiting += [Waiting(notice, now, list(how.ways)) for notice in new if notice.key not in known]
     after.waiting = [w for w in waiting if w.ways][-_WAITING_KEPT:]
     return after
-
-
-def _made(failed: Failure, settings: Settings, how: Configuration, now: datetime) -> Waiting:
-    return Waiting(findings.failure(failed.run, failed.reasons, failed.log, settings), now, list(how.ways))
 
 
 def _send_waiting(
@@ -284,48 +272,3 @@ def _without(secrets: tuple[str, ...], text: str) -> str:
     for secret in secrets:
         text = text.replace(secret, "…")
     return text
-
-
-@contextlib.contextmanager
-def _under_way(settings: Settings, started_at: datetime) -> Iterator[Failure | None]:
-    """Mark that a night is under way; gives the failure of the last one where its mark still stands.
-
-    The mark is held by a lock for as long as its process lives: another night that is still at it has not failed.
-    """
-    how = configuration.configured(settings)
-    if "failure" not in how.kinds:
-        yield None
-        return
-    with contextlib.ExitStack() as stack:
-        unended = None
-        try:
-            settings.notices.mkdir(parents=True, exist_ok=True)
-            mark = stack.enter_context(open(settings.notices / "under-way", "a+", encoding="utf-8"))
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mark.seek(0)
-            former = mark.read()
-            mark.truncate(0)
-            mark.write(json.dumps({"started_at": started_at.isoformat(timespec="seconds")}))
-            mark.flush()
-            os.fsync(mark.fileno())
-            stack.callback(_unmark, mark)
-            unended = _unended(former)
-        except OSError:
-            pass  # another night is at it, or nothing can be written here
-        yield unended
-
-
-def _unmark(mark: object) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        mark.truncate(0)  # type: ignore[attr-defined]
-
-
-def _unended(former: str) -> Failure | None:
-    if not former:
-        return None
-    try:
-        started_at = str(json.loads(former)["started_at"])
-    except (ValueError, KeyError, TypeError):
-        started_at = "an unknown time"
-    why = "ended without a word: killed, out of memory or power lost"
-    return Failure(f"unended {started_at}", [f"the night that started at {clean(started_at, 40)} {why}"])

@@ -42,13 +42,14 @@ class Told:
     """What was told. A kind that was never told, or is switched off, has no entry in ``items`` or ``tables``.
 
     ``items`` are keys by kind of thing, ``tables`` the names of Parquet files of keys, ``failures`` the runs whose
-    failure was told, ``published`` tells the publication that was looked at from others.
+    failure was told (None where none was ever looked for), and ``published`` tells the publication that was looked at
+    from others.
     """
 
     published: str | None = None
     items: dict[str, list[str]] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
+    failures: list[str] | None = None
     waiting: list[Waiting] = field(default_factory=list)
 
 

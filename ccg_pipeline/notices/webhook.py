@@ -13,7 +13,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ccg_pipeline.notices.configuration import Webhook, is_loopback
+from ccg_pipeline.notices.configuration import Webhook
 from ccg_pipeline.notices.delivery import NotDeliveredError, cause
 from ccg_pipeline.notices.wording import Notice, clean
 
@@ -30,7 +30,7 @@ def send(webhook: Webhook, notice: Notice, seconds: float, ca_file: Path | None)
 
     logging.getLogger("urllib3").setLevel(logging.WARNING)  # its debug messages hold the address
     with requests.Session() as session:
-        session.trust_env = not is_loopback(webhook.host.rpartition(":")[0] or webhook.host)
+        session.trust_env = not webhook.is_here
         try:
             response = session.post(
                 webhook.url,

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-_FORMULA_SIGNS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 (spreadsheets also take the wide signs)
+from ccg_pipeline.visible import guarded
+
+__all__ = ["guarded", "guarded_row", "plain"]
 
 
 def plain(cell: Any) -> Any:
@@ -14,15 +16,6 @@ def plain(cell: Any) -> Any:
     if isinstance(cell, Decimal):
         cell = float(cell)
     return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
-
-
-def guarded(text: str, is_strict: bool = True) -> str:
-    """Text that no spreadsheet takes for a formula: a space goes before the signs that begin one.
-
-    Unless strict, a sign that stands alone (the comparator =) is left as it is: it is no formula.
-    """
-    is_formula = text[:1] in _FORMULA_SIGNS and text[:1] != "" and (is_strict or len(text) > 1)
-    return f" {text}" if is_formula else text
 
 
 def guarded_row(row: Mapping[str, Any]) -> dict[str, Any]:

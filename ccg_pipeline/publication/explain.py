@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from ccg_pipeline.publication.cells import plain
 from ccg_pipeline.publication.indicators import Selection, as_published, shown, verdict, why_nothing
 
 LISTED_ROWS = 20
@@ -82,9 +83,13 @@ def explain(con: duckdb.DuckDBPyConnection, asked: Asked) -> Facts:
     )
     if not values:
         raise NoValueError(_why_none(con, named, asked))
+    behind = _behind(con, {indicator["indicator_id"]: indicator}, values)
     return {
         "indicator": indicator,
-        "values": [_value(con, indicator, value, _trace(con, indicator, value)) for value in values],
+        "values": [
+            _value(con, indicator, value, _trace(con, indicator, value), found)
+            for value, found in zip(values, behind, strict=True)
+        ],
     }
 
 
@@ -116,8 +121,8 @@ def explain_all(con: duckdb.DuckDBPyConnection, keys: Iterable[Key]) -> dict[Key
     indicators = {row["indicator_id"]: row for row in _rows(con, "SELECT * FROM marts.dim_indicators")}
     traced = _trace_all(con, indicators, values)
     return {
-        key: _value(con, indicators[value["indicator_id"]], value, traced.get(key))
-        for value in values
+        key: _value(con, indicators[value["indicator_id"]], value, traced.get(key), found)
+        for value, found in zip(values, _behind(con, indicators, values), strict=True)
         for key in [tuple(value[column] for column in KEY)]
     }
 
@@ -146,10 +151,9 @@ def _why_none(con: duckdb.DuckDBPyConnection, named: Selection, asked: Asked) ->
     return f"{what} to {asked.period:%Y-%m}; the nearest are to {nearest}"
 
 
-def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts, traced: Facts | None) -> Facts:
-    """One value with all that stands behind it, and the rows traced to it."""
-    standards = _standards(con, value)
-    worked_out = _worked_out(con, value)
+def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts, traced: Facts | None, found: Facts) -> Facts:
+    """One value with all that stands behind it, as ``found`` by `_behind`, and the rows traced to it."""
+    standards, worked_out = found["standards"], found["worked_out"]
     # The rows of the dataset with its keys, if any, are of a reported value beside it.
     traced = traced if worked_out is None else None
     parts = _parts(con, indicator, value) if traced is None or not traced["count"] else None
@@ -158,141 +162,203 @@ def _value(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts, trace
         "period": _period(value),
         "shown": shown(value["value"], value["numerator"], value["denominator"], value["unit"]),
         "caveats": value["caveat"].split("; ") if value["caveat"] else [],
-        "organisation": _organisation(con, value),
+        "organisation": found["organisation"],
         "standard": standards[0] if standards else None,
         "national_standard": standards[1] if len(standards) > 1 else None,
         "verdict": verdict(value),
         "arithmetic": _arithmetic(value),
-        "beside": _beside(con, value),
-        "trajectories": _trajectories(con, value),
-        "history": _history(con, value),
-        "restatements": _of_value(con, "fct_restatements", value, "AND source = $source", "restated_at"),
-        "corrections": _of_value(con, "fct_corrections", value, "AND $source = 'derived'", "corrected_count"),
-        "questions": _questions(con, indicator, value),
-        "extracts": _extracts(con, value["extract_ids"]),
+        **_pick(found, "beside", "trajectories", "history", "restatements", "corrections", "questions", "extracts"),
         "worked_out": worked_out,
         "rows": traced,
         "parts": parts,
     }
 
 
-def _organisation(con: duckdb.DuckDBPyConnection, value: Facts) -> Facts | None:
-    found = _rows(
-        con,
-        "SELECT * FROM marts.dim_organisations WHERE org_code = $org_code AND org_level = $org_level",
-        org_code=value["org_code"],
-        org_level=value["org_level"],
+def _behind(con: duckdb.DuckDBPyConnection, indicators: Mapping[str, Facts], values: Sequence[Facts]) -> list[Facts]:
+    """What the marts say of each value beside its figures: one look at each mart, however many values there are."""
+    _ask(con, indicators, values)
+    extracts = _extracts(con)
+    organisations, standards, worked_out = _organisations(con), _standards(con), _worked_out(con)
+    history = _history(con)
+    lists = {
+        "beside": _beside(con),
+        "trajectories": _trajectories(con),
+        "restatements": _of_values(con, "fct_restatements", "m.source = asked.source", "restated_at"),
+        "corrections": _of_values(con, "fct_corrections", "asked.source = 'derived'", "corrected_count"),
+        "questions": _questions(con),
+    }
+    return [
+        {
+            "organisation": next(iter(organisations.get(number, ())), None),
+            "standards": standards.get(number, []),
+            "worked_out": next((row["arithmetic"] for row in worked_out.get(number, ())), None),
+            "history": _in_turn(history.get(number, []), value, extracts),
+            "extracts": _of_ids(extracts, value["extract_ids"]),
+            **{name: rows.get(number, []) for name, rows in lists.items()},
+        }
+        for number, value in enumerate(values)
+    ]
+
+
+def _ask(con: duckdb.DuckDBPyConnection, indicators: Mapping[str, Facts], values: Sequence[Facts]) -> None:
+    """Put the keys of values into a table of this connection, numbered, for the queries below to join."""
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE asked_values (
+            number INTEGER, indicator_id VARCHAR, org_code VARCHAR, org_level VARCHAR, period_type VARCHAR,
+            period_start DATE, period_end DATE, source VARCHAR, standard_id VARCHAR, dataset VARCHAR
+        )
+        """
     )
-    return found[0] if found else None
+    rows = [
+        (number, *(value[column] for column in KEY), value["standard_id"], _dataset(indicators, value))
+        for number, value in enumerate(values)
+    ]
+    if rows:
+        row = f"({', '.join('?' * len(rows[0]))})"
+        con.execute(
+            f"INSERT INTO asked_values VALUES {', '.join([row] * len(rows))}", [cell for row in rows for cell in row]
+        )
 
 
-def _standards(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
-    """The standard that the value is judged by, then the one that would hold without it where it is its own."""
-    return _rows(
+def _dataset(indicators: Mapping[str, Facts], value: Facts) -> str:
+    return "local_returns" if value["source"] == "reported" else indicators[value["indicator_id"]]["dataset"]
+
+
+def _by_number(con: duckdb.DuckDBPyConnection, query: str) -> dict[int, list[Facts]]:
+    """The rows of a query by their column ``number``, which says whose they are."""
+    found: dict[int, list[Facts]] = {}
+    for row in _rows(con, query):
+        found.setdefault(row.pop("number"), []).append(row)
+    return found
+
+
+def _organisations(con: duckdb.DuckDBPyConnection) -> dict[int, list[Facts]]:
+    return _by_number(
         con,
         """
-        SELECT * FROM marts.dim_standards
-        WHERE indicator_id = $indicator_id AND $standard_id IS NOT NULL
-            AND (standard_id = $standard_id OR scope IN ('national', 'local'))
-            AND $period_end BETWEEN coalesce(valid_from, $period_end) AND coalesce(valid_to, $period_end)
-        -- Of several of a place the one that began last, as it is judged by.
-        QUALIFY row_number() OVER (PARTITION BY scope ORDER BY standard_id = $standard_id DESC, valid_from DESC) = 1
-        ORDER BY standard_id = $standard_id DESC
+        SELECT asked.number, o.* FROM asked_values AS asked
+        JOIN marts.dim_organisations o ON o.org_code = asked.org_code AND o.org_level = asked.org_level
         """,
-        **_pick(value, "indicator_id", "standard_id", "period_end"),
     )
 
 
-def _of_value(con: duckdb.DuckDBPyConnection, mart: str, value: Facts, more: str, order: str) -> list[Facts]:
-    return _rows(
+def _standards(con: duckdb.DuckDBPyConnection) -> dict[int, list[Facts]]:
+    """The standard that the value is judged by, then the one that would hold without it where it is its own."""
+    return _by_number(
+        con,
+        """
+        SELECT asked.number, s.* FROM asked_values AS asked
+        JOIN marts.dim_standards s
+            ON s.indicator_id = asked.indicator_id AND asked.standard_id IS NOT NULL
+            AND (s.standard_id = asked.standard_id OR s.scope IN ('national', 'local'))
+            AND asked.period_end BETWEEN coalesce(s.valid_from, asked.period_end)
+                AND coalesce(s.valid_to, asked.period_end)
+        -- Of several of a place the one that began last, as it is judged by.
+        QUALIFY row_number() OVER (
+            PARTITION BY asked.number, s.scope ORDER BY s.standard_id = asked.standard_id DESC, s.valid_from DESC
+        ) = 1
+        ORDER BY asked.number, s.standard_id = asked.standard_id DESC
+        """,
+    )
+
+
+def _of_values(con: duckdb.DuckDBPyConnection, mart: str, more: str, order: str) -> dict[int, list[Facts]]:
+    return _by_number(
         con,
         f"""
-        SELECT * FROM marts.{mart}
-        WHERE indicator_id = $indicator_id AND org_code = $org_code AND org_level = $org_level
-            AND period_type = $period_type AND period_start = $period_start {more}
-        ORDER BY {order}
+        SELECT asked.number, m.* FROM asked_values AS asked
+        JOIN marts.{mart} m
+            ON m.indicator_id = asked.indicator_id AND m.org_code = asked.org_code AND m.org_level = asked.org_level
+            AND m.period_type = asked.period_type AND m.period_start = asked.period_start AND {more}
+        ORDER BY asked.number, m.{order}
         """,
-        **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "source"),
     )
 
 
-def _beside(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
+def _beside(con: duckdb.DuckDBPyConnection) -> dict[int, list[Facts]]:
     """The same from the other source, or from the indicator that is its counterpart; with the difference where it is
     more than rounding (reported minus derived)."""
-    return _rows(
+    return _by_number(
         con,
         """
-        SELECT v.indicator_id, v.source, v.numerator, v.denominator, v.value, v.unit, v.caveat, d.difference
-        FROM marts.fct_indicator_values v
+        SELECT asked.number, v.indicator_id, v.source, v.numerator, v.denominator, v.value, v.unit, v.caveat,
+            d.difference
+        FROM asked_values AS asked
+        JOIN marts.fct_indicator_values v
+            ON v.org_code = asked.org_code AND v.org_level = asked.org_level AND v.period_type = asked.period_type
+            AND v.period_start = asked.period_start AND v.period_end = asked.period_end AND v.source <> asked.source
+        LEFT JOIN marts.dim_indicators own ON own.indicator_id = asked.indicator_id
         LEFT JOIN marts.dim_indicators i ON v.indicator_id = i.indicator_id
         LEFT JOIN marts.fct_reported_differences d
             ON v.org_code = d.org_code AND v.org_level = d.org_level AND v.period_type = d.period_type
             AND v.period_start = d.period_start AND v.period_end = d.period_end
-            AND (
-                $source = 'derived' AND d.indicator_id = v.indicator_id AND d.derived_indicator_id = $indicator_id
-                OR $source = 'reported' AND d.indicator_id = $indicator_id AND d.derived_indicator_id = v.indicator_id
-            )
-        WHERE v.org_code = $org_code AND v.org_level = $org_level AND v.period_type = $period_type
-            AND v.period_start = $period_start AND v.period_end = $period_end AND v.source <> $source
-            AND (
-                v.indicator_id = $indicator_id
-                OR i.counterpart_of = $indicator_id
-                OR v.indicator_id = (
-                    SELECT counterpart_of FROM marts.dim_indicators WHERE indicator_id = $indicator_id
-                )
-            )
-        ORDER BY v.indicator_id, v.source
+            AND CASE asked.source
+                WHEN 'derived' THEN d.indicator_id = v.indicator_id AND d.derived_indicator_id = asked.indicator_id
+                ELSE d.indicator_id = asked.indicator_id AND d.derived_indicator_id = v.indicator_id
+            END
+        WHERE asked.indicator_id IN (v.indicator_id, i.counterpart_of) OR v.indicator_id = own.counterpart_of
+        ORDER BY asked.number, v.indicator_id, v.source
         """,
-        **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end", "source"),
     )
 
 
-def _trajectories(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
+def _trajectories(con: duckdb.DuckDBPyConnection) -> dict[int, list[Facts]]:
     """The plans of the period, and of the year up to its end: planned, actual, variance, forecast; current versions."""
-    return _rows(
+    return _by_number(
         con,
         """
-        SELECT * EXCLUDE (
+        SELECT asked.number, t.* EXCLUDE (
             indicator_id, indicator_name, indicator_group, indicator_set, org_code, org_name, org_level, is_latest,
             extract_ids
         )
-        FROM marts.rpt_trajectories
-        WHERE indicator_id = $indicator_id AND org_code = $org_code AND period_end = $period_end
+        FROM asked_values AS asked
+        JOIN marts.rpt_trajectories t
+            ON t.indicator_id = asked.indicator_id AND t.org_code = asked.org_code AND t.period_end = asked.period_end
             AND (
-                org_level = $org_level
-                OR org_level IN ('ccg', 'sub_icb') AND $org_level IN ('ccg', 'sub_icb')
-                OR org_level IN ('stp', 'icb') AND $org_level IN ('stp', 'icb')
+                t.org_level = asked.org_level
+                OR t.org_level IN ('ccg', 'sub_icb') AND asked.org_level IN ('ccg', 'sub_icb')
+                OR t.org_level IN ('stp', 'icb') AND asked.org_level IN ('stp', 'icb')
             )
             AND (
-                period_type = $period_type AND period_start = $period_start
-                OR period_type = 'ytd' AND $period_type IN ('month', 'quarter')
+                t.period_type = asked.period_type AND t.period_start = asked.period_start
+                OR t.period_type = 'ytd' AND asked.period_type IN ('month', 'quarter')
             )
-        ORDER BY period_type = 'ytd', plan_id, plan, breakdown
+        ORDER BY asked.number, t.period_type = 'ytd', t.plan_id, t.plan, t.breakdown
         """,
-        **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end"),
     )
 
 
-def _history(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
-    """What was said of it and from when until when (UTC), the earliest first. A year to date has none of its own."""
-    table = "int_reported_values" if value["source"] == "reported" else "int_indicator_counts"
-    own = "extract_ids, NULL AS value, org_name"
-    if value["source"] == "reported":
-        own = "[extract_id] AS extract_ids, value, NULL AS org_name"
-    if value["source"] == "derived" and value["period_type"] == "ytd":
-        return []
-    stated = _rows(
-        con,
-        f"""
-        SELECT known_from, known_to, numerator, denominator, edition, caveat, {own}
-        FROM intermediate.{table}
-        WHERE indicator_id = $indicator_id AND org_code = $org_code AND org_level = $org_level
-            AND period_type = $period_type AND period_start = $period_start
-            {"AND period_end = $period_end" if value["source"] == "reported" else "AND $period_end IS NOT NULL"}
-        ORDER BY known_from
-        """,
-        **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end"),
-    )
+def _history(con: duckdb.DuckDBPyConnection) -> dict[int, list[Facts]]:
+    """What was stated of each value and from when until when (UTC), the earliest first; nothing of a derived year to
+    date, which has no history of its own."""
+    history: dict[int, list[Facts]] = {}
+    for source, table, own, more in (
+        ("derived", "int_indicator_counts", "s.extract_ids, NULL AS value, s.org_name", "asked.period_type <> 'ytd'"),
+        (
+            "reported",
+            "int_reported_values",
+            "[s.extract_id] AS extract_ids, s.value, NULL AS org_name",
+            "s.period_end = asked.period_end",
+        ),
+    ):
+        history |= _by_number(
+            con,
+            f"""
+            SELECT asked.number, s.known_from, s.known_to, s.numerator, s.denominator, s.edition, s.caveat, {own}
+            FROM asked_values AS asked
+            JOIN intermediate.{table} s
+                ON s.indicator_id = asked.indicator_id AND s.org_code = asked.org_code
+                AND s.org_level = asked.org_level AND s.period_type = asked.period_type
+                AND s.period_start = asked.period_start AND asked.source = '{source}' AND {more}
+            ORDER BY asked.number, s.known_from
+            """,
+        )
+    return history
+
+
+def _in_turn(stated: Sequence[Facts], value: Facts, extracts: Sequence[Facts]) -> list[Facts]:
+    """What was said of a value, the same said twice in a row once, with the files that said it."""
     history: list[Facts] = []
     for row in stated:
         row["known_to"] = None if row["known_to"].year == _FOREVER else row["known_to"]
@@ -303,7 +369,7 @@ def _history(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
         else:
             history.append(row)
     for row in history:
-        row["files"] = [extract["file_name"] for extract in _extracts(con, row["extract_ids"])]
+        row["files"] = [extract["file_name"] for extract in _of_ids(extracts, row["extract_ids"])]
         if row["value"] is not None or row["numerator"] is not None:
             of_parts = row["denominator"] is not None or value["unit"] != "percent"
             said = row["value"] if row["value"] is not None else row["numerator"]
@@ -313,27 +379,27 @@ def _history(con: duckdb.DuckDBPyConnection, value: Facts) -> list[Facts]:
     return history
 
 
-def _questions(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts) -> list[Facts]:
+def _questions(con: duckdb.DuckDBPyConnection) -> dict[int, list[Facts]]:
     """Questions about the value, and those about its dataset or organisation in that period."""
-    return _rows(
+    return _by_number(
         con,
         """
-        SELECT query_id, severity, finding, is_value_wrong, indicator_id, org_code, period_start, period_end, question,
-            evidence
-        FROM marts.fct_data_queries
-        WHERE (indicator_id = $indicator_id OR indicator_id IS NULL AND dataset = $dataset)
-            AND (org_code = $org_code OR org_code IS NULL)
-            AND (org_level = $org_level OR org_level IS NULL)
-            AND coalesce(period_start, $period_start) <= $period_end
-            AND coalesce(period_end, $period_end) >= $period_start
-        ORDER BY list_position(['high', 'medium', 'low'], severity), finding, period_start, query_id
+        SELECT asked.number, q.query_id, q.severity, q.finding, q.is_value_wrong, q.indicator_id, q.org_code,
+            q.period_start, q.period_end, q.question, q.evidence
+        FROM asked_values AS asked
+        JOIN marts.fct_data_queries q
+            ON (q.indicator_id = asked.indicator_id OR q.indicator_id IS NULL AND q.dataset = asked.dataset)
+            AND (q.org_code = asked.org_code OR q.org_code IS NULL)
+            AND (q.org_level = asked.org_level OR q.org_level IS NULL)
+            AND coalesce(q.period_start, asked.period_start) <= asked.period_end
+            AND coalesce(q.period_end, asked.period_end) >= asked.period_start
+        ORDER BY asked.number, list_position(['high', 'medium', 'low'], q.severity), q.finding, q.period_start,
+            q.query_id
         """,
-        dataset="local_returns" if value["source"] == "reported" else indicator["dataset"],
-        **_pick(value, "indicator_id", "org_code", "org_level", "period_start", "period_end"),
     )
 
 
-def _extracts(con: duckdb.DuckDBPyConnection, extract_ids: Iterable[str] | None) -> list[Facts]:
+def _extracts(con: duckdb.DuckDBPyConnection) -> list[Facts]:
     """One row an extract: the file, and other names under which the same bytes came."""
     return _rows(
         con,
@@ -345,29 +411,30 @@ def _extracts(con: duckdb.DuckDBPyConnection, extract_ids: Iterable[str] | None)
             any_value(period_start) AS period_start, any_value(period_end) AS period_end,
             any_value(row_count) AS row_count
         FROM marts.extracts
-        WHERE list_contains($extract_ids, extract_id)
         GROUP BY extract_id, dataset, layout
         ORDER BY dataset, file_name
         """,
-        extract_ids=list(extract_ids or []),
     )
 
 
-def _worked_out(con: duckdb.DuckDBPyConnection, value: Facts) -> str | None:
-    """The sum in figures of a value that is worked out from other values; None where it comes from rows."""
-    if value["source"] != "derived":
-        return None
-    found = _rows(
+def _of_ids(extracts: Sequence[Facts], extract_ids: Sequence[str] | None) -> list[Facts]:
+    wanted = set(extract_ids or ())
+    return [extract for extract in extracts if extract["sha256"] in wanted]
+
+
+def _worked_out(con: duckdb.DuckDBPyConnection) -> dict[int, list[Facts]]:
+    """The sum in figures of a value that is worked out from other values; none where it comes from rows."""
+    return _by_number(
         con,
         """
-        SELECT coalesce(arithmetic, 'no sum: a part is missing') AS arithmetic
-        FROM intermediate.int_worked_out_values
-        WHERE indicator_id = $indicator_id AND org_code = $org_code AND org_level = $org_level
-            AND period_type = $period_type AND period_start = $period_start AND period_end = $period_end
+        SELECT asked.number, coalesce(w.arithmetic, 'no sum: a part is missing') AS arithmetic
+        FROM asked_values AS asked
+        JOIN intermediate.int_worked_out_values w
+            ON w.indicator_id = asked.indicator_id AND w.org_code = asked.org_code AND w.org_level = asked.org_level
+            AND w.period_type = asked.period_type AND w.period_start = asked.period_start
+            AND w.period_end = asked.period_end AND asked.source = 'derived'
         """,
-        **_pick(value, "indicator_id", "org_code", "org_level", "period_type", "period_start", "period_end"),
     )
-    return found[0]["arithmetic"] if found else None
 
 
 def _trace(con: duckdb.DuckDBPyConnection, indicator: Facts, value: Facts) -> Facts | None:
@@ -422,9 +489,7 @@ def _trace_all(
     traced: dict[Key, Facts] = {}
     by_view: dict[str, list[Facts]] = {}
     for value in values:
-        is_reported = value["source"] == "reported"
-        dataset = "local_returns" if is_reported else indicators[value["indicator_id"]]["dataset"]
-        by_view.setdefault(f"int_{dataset}__indicator_rows", []).append(value)
+        by_view.setdefault(f"int_{_dataset(indicators, value)}__indicator_rows", []).append(value)
     for view, of_view in sorted(by_view.items()):
         columns = [name for name, *_ in _rows_of(con, _COLUMNS, schema="intermediate", name=view)]
         if not columns:
@@ -874,11 +939,4 @@ def _rows_of(con: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> l
 def _rows(con: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> list[Facts]:
     cursor = con.execute(query, parameters)
     columns = [c[0] for c in cursor.description or []]
-    return [dict(zip(columns, map(_plain, row), strict=True)) for row in cursor.fetchall()]
-
-
-def _plain(cell: Any) -> Any:
-    """Whole numbers as int, so that no format prints 13127.0."""
-    if isinstance(cell, Decimal):
-        cell = float(cell)
-    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
+    return [dict(zip(columns, map(plain, row), strict=True)) for row in cursor.fetchall()]

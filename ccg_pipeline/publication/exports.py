@@ -12,7 +12,6 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from ccg_pipeline.publication.cells import guarded
@@ -36,8 +35,9 @@ _DICTIONARY_COLUMNS = ("table", "table_title", "column", "heading", "type", "des
 EMPTY_MEANS = {"x": "not available", "z": "not applicable", None: ""}
 
 
-def write(tables: Sequence[Table], scope: Scope, sources: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
-    """Write ``csv/``, ``parquet/``, ``data_dictionary.csv`` and ``datapackage.json`` below a folder; returns the files.
+def build(tables: Sequence[Table], scope: Scope, sources: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """The files in ``csv/`` and ``parquet/``, ``data_dictionary.csv`` and ``datapackage.json``, by their name below the
+    folder of the pack.
 
     ``sources`` are the extracts that the pack rests on: keys ``file_name``, ``extract_id`` (sha256) and ``dataset``.
     """
@@ -47,13 +47,7 @@ def write(tables: Sequence[Table], scope: Scope, sources: Sequence[Mapping[str, 
         contents[f"parquet/{table.sheet}.parquet"] = as_parquet(table)
     contents["data_dictionary.csv"] = dictionary(tables)
     contents["datapackage.json"] = _descriptor(tables, scope, sources, contents)
-    written = []
-    for name, content in contents.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        written.append(path)
-    return written
+    return contents
 
 
 def as_csv(table: Table) -> bytes:

@@ -15,7 +15,8 @@ from typing import Any
 
 import duckdb
 
-from ccg_pipeline.publication.cells import guarded, guarded_row
+from ccg_pipeline import durable
+from ccg_pipeline.publication.cells import guarded, guarded_row, plain
 
 
 class UnknownNameError(Exception):
@@ -163,9 +164,9 @@ def select(con: duckdb.DuckDBPyConnection, selection: Selection) -> list[dict[st
     rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     for row in rows:
         for column in _COUNTS:
-            row[column] = _plain(row[column])
+            row[column] = plain(row[column])
         if row["unit"] != "percent":
-            row["value"], row["ytd_value"] = _plain(row["value"]), _plain(row["ytd_value"])
+            row["value"], row["ytd_value"] = plain(row["value"]), plain(row["ytd_value"])
     return rows
 
 
@@ -213,7 +214,7 @@ def render(rows: Sequence[dict[str, Any]], form: str) -> str:
 
 def write(rows: Sequence[dict[str, Any]], form: str, path: Path) -> None:
     """Write the rows to a file. Raises `OSError` where it cannot be written."""
-    path.write_bytes(_as_xlsx(rows) if form == "xlsx" else render(rows, form).encode())
+    durable.put_bytes(path, _as_xlsx(rows) if form == "xlsx" else render(rows, form).encode())
 
 
 def _as_xlsx(rows: Sequence[dict[str, Any]]) -> bytes:
@@ -302,10 +303,3 @@ def _number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if float(value).is_integer() else f"{float(value):,g}"
-
-
-def _plain(value: Any) -> Any:
-    """Whole numbers as int, so that no format prints 13127.0; standards as numbers."""
-    if isinstance(value, Decimal):
-        value = float(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from ccg_pipeline import durable
 from ccg_pipeline.months import months_later
 from ccg_pipeline.publication import charts, datasets, explain, exports, suppression, workbook
 from ccg_pipeline.publication.cells import plain
@@ -78,14 +79,18 @@ def build(con: duckdb.DuckDBPyConnection, scope: Scope) -> Pack:
 
 
 def write(pack: Pack, folder: Path) -> list[Path]:
-    """Write the pack into a folder; returns the files, the page first. Files of the same name are replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    page = folder / f"{pack.scope.name}.html"
-    page.write_text(pack.page, encoding="utf-8", newline="\n")
-    book = folder / f"{pack.scope.name}.xlsx"
-    book.write_bytes(workbook.build(pack.tables, pack.scope))
+    """Write the pack into a folder; returns the files, the page first. Files of the same name are replaced.
+
+    The page is put there last: where it stands, the rest is whole and of the same writing. Raises `OSError` where a
+    file cannot be written, with the former pack as it was.
+    """
+    page, book = folder / f"{pack.scope.name}.html", folder / f"{pack.scope.name}.xlsx"
     files = next((table.rows for table in pack.tables if table.name == "extracts"), [])
-    return [page, book, *exports.write(pack.tables, pack.scope, files, folder)]
+    tables = {folder / name: content for name, content in exports.build(pack.tables, pack.scope, files).items()}
+    for path in (page, *tables):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    durable.put_together({book: workbook.build(pack.tables, pack.scope), **tables, page: pack.page.encode()})
+    return [page, book, *tables]
 
 
 def _page(con: duckdb.DuckDBPyConnection, scope: Scope, tables: Mapping[str, Table]) -> str:

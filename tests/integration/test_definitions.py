@@ -79,7 +79,7 @@ def test_the_landing_sensor_asks_for_one_run_a_change(tmp_path: Path, definition
 
     raw = tmp_path / "raw"
     sensor = build_landing_sensor(Settings(raw, tmp_path))
-    assert "not a folder" in (sensor(dg.build_sensor_context()).skip_message or "")
+    assert "cannot be listed" in (sensor(dg.build_sensor_context()).skip_message or "")
     raw.mkdir()
     (raw / "a.csv").write_text("a,b\n")
     assert "settle" in (sensor(dg.build_sensor_context()).skip_message or "")

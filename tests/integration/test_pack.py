@@ -377,6 +377,6 @@ def test_the_example_queries_run_and_find_something(sample_home: Path) -> None:
     queries = (Path(cli.PROJECT_ROOT) / "docs" / "queries.sql").read_text(encoding="utf-8")
     with opened(Settings(sample_home, sample_home).published) as con:
         statements = duckdb.extract_statements(queries)
-        assert len(statements) == 8
+        assert len(statements) == 10
         for statement in statements:
             assert con.execute(statement.query).fetchall(), statement.query

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
+import openpyxl
 import pytest
 from conftest import NIGHT, build_marts, land, opened
 from test_landing import revised, statuses
 
-from ccg_pipeline import extracts, warehouse
+from ccg_pipeline import cli, extracts, warehouse
 from ccg_pipeline.checks import holding
 from ccg_pipeline.checks.asset_checks import quality_suites
 from ccg_pipeline.checks.running import Result
 from ccg_pipeline.definitions import build_defs
 from ccg_pipeline.landing import loading
-from ccg_pipeline.publication import datasets
+from ccg_pipeline.publication import datasets, exports, pack, tables, workbook
 from ccg_pipeline.settings import Settings
 
 SPOIL = "UPDATE raw.ae SET over_4hrs_type1 = attendances_type1 + 1 WHERE org_code = 'RWG' AND extract_id = ?"
@@ -29,7 +32,7 @@ SPOIL = "UPDATE raw.ae SET over_4hrs_type1 = attendances_type1 + 1 WHERE org_cod
 
 @pytest.fixture
 def settings(sample_raw: Path, sample_home: Path, tmp_path: Path) -> Settings:
-    """A landing folder with A&E of May 2019 and one file of two other datasets; the manifest is that of the sample."""
+    """A landing folder with A&E of May 2019 and one file of two other datasets; dbt's manifest is the sample's."""
     home = tmp_path / "home"
     shutil.copytree(sample_home / "dbt", home / "dbt")
     raw = tmp_path / "raw"
@@ -121,9 +124,6 @@ def test_what_is_new_of_a_failed_dataset_is_held_back_until_it_passes(settings: 
     assert outcomes(settings)[again] == "loaded"
     assert execute(settings, "SELECT count(*) FROM raw.ae") == [(2 * rows[0][0],)]
     assert not any(again in note.read_text() for note in settings.quarantine.iterdir())
-    build_marts(settings, "+extracts", "+dim_datasets")
-    assert not any(state.is_stale for state in states(settings).values())
-    assert statuses(settings)[may][0] == "superseded"
 
     (settings.raw / again).unlink()
     land(settings, NIGHT + timedelta(days=3))
@@ -222,54 +222,36 @@ def test_in_dagster_the_check_fails_and_the_run_goes_on(settings: Settings, monk
     assert set(outcomes(settings).values()) == {"loaded"}
 
 
-def test_a_failed_model_of_one_dataset_holds_that_back_and_the_rest_is_built(settings: Settings) -> None:
-    """Rows twice over break the grain of the staging model: it is built again without the file."""
+def test_a_failed_model_without_new_files_of_its_dataset_holds_nothing_back(settings: Settings) -> None:
     land(settings)
-    (dtoc,) = [name for name in outcomes(settings) if name.startswith("dtoc")]
-    execute(settings, "INSERT INTO raw.dtoc SELECT * FROM raw.dtoc")
-    models = ("staging/stg_landing__extracts", "staging/stg_landing__coverage", "staging/stg_landing__received_files")
-    done = run_assets(settings, "catalogue/datasets", *models, "staging/stg_dtoc__delayed_days", "marts/extracts")
-    assert done.success, [event.message for event in done.all_events if event.is_failure]
-    assert [event.step_key for event in done.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"] == ["dbt"]
-    assert outcomes(settings) | {dtoc: "held"} == outcomes(settings)
-    assert list(outcomes(settings).values()).count("loaded") == 2
-    status, reason = statuses(settings)[dtoc]
-    assert status == "quarantined" and reason is not None and "unique_grain_stg_dtoc__delayed_days" in reason
-    assert execute(settings, "SELECT count(*) FROM staging.stg_dtoc__delayed_days") == [(0,)]
-
-    # What is published of it and breaks a model stops the run: there is nothing to hold back.
-    land(settings, NIGHT + timedelta(days=1))
     publish(settings)
-    execute(settings, "INSERT INTO raw.dtoc SELECT * FROM raw.dtoc")
-    done = run_assets(settings, *models, "staging/stg_dtoc__delayed_days")
-    assert not done.success
-    (failure,) = [event for event in done.all_events if event.is_step_failure]
-    assert "there is nothing new of dtoc that could be held back" in str(failure.event_specific_data.error)
+    drop_revision(settings)
+    land(settings, NIGHT + timedelta(days=1))
+    ae, dtoc, both = (
+        {f"model.ccg_metrics.{model}": "out of range" for model in models}
+        for models in (
+            ("stg_ae__attendances",),
+            ("int_dtoc__delay_rates",),
+            ("stg_ae__attendances", "int_indicator_counts"),
+        )
+    )
+    assert holding.of_models(settings, dtoc, MANIFEST) == "there is nothing new of dtoc that could be held back"
+    assert holding.of_models(settings, both, MANIFEST) == "int_indicator_counts belongs to no dataset alone"
     assert set(outcomes(settings).values()) == {"loaded"}
+    assert holding.of_models(settings, ae, MANIFEST) is None
+    assert sorted(outcomes(settings).values()) == ["held", "loaded", "loaded", "loaded"]
+
+
+def _model(name: str, *folders: str) -> dict[str, Any]:
+    return {"resource_type": "model", "name": name, "fqn": ["ccg_metrics", *folders, name]}
 
 
 MANIFEST = {
     "nodes": {
-        "model.ccg_metrics.stg_ae__attendances": {
-            "resource_type": "model",
-            "fqn": ["p", "staging", "ae", "x"],
-            "name": "x",
-        },
-        "model.ccg_metrics.stg_landing__coverage": {
-            "resource_type": "model",
-            "fqn": ["p", "staging", "landing", "c"],
-            "name": "stg_landing__coverage",
-        },
-        "model.ccg_metrics.int_dtoc__delay_rates": {
-            "resource_type": "model",
-            "fqn": ["p", "intermediate", "int_dtoc__delay_rates"],
-            "name": "int_dtoc__delay_rates",
-        },
-        "model.ccg_metrics.int_indicator_counts": {
-            "resource_type": "model",
-            "fqn": ["p", "intermediate", "int_indicator_counts"],
-            "name": "int_indicator_counts",
-        },
+        "model.ccg_metrics.stg_ae__attendances": _model("stg_ae__attendances", "staging", "ae"),
+        "model.ccg_metrics.stg_landing__coverage": _model("stg_landing__coverage", "staging", "landing"),
+        "model.ccg_metrics.int_dtoc__delay_rates": _model("int_dtoc__delay_rates", "intermediate"),
+        "model.ccg_metrics.int_indicator_counts": _model("int_indicator_counts", "intermediate"),
         "test.ccg_metrics.a.1": {"resource_type": "test", "attached_node": "model.ccg_metrics.stg_ae__attendances"},
         "test.ccg_metrics.b.2": {"resource_type": "test", "attached_node": None},
         "seed.ccg_metrics.ae": {"resource_type": "seed", "name": "ae"},
@@ -315,3 +297,60 @@ def test_values_at_fault_hold_back_what_is_new_of_their_datasets(sample_home: Pa
     assert holding.of_values(settings, at_fault(may, ("AE_4HR", "RWG", "provider", "ytd", "2019-05-31"))) is None
     held = [name for name, outcome in outcomes(settings).items() if outcome == "held"]
     assert len(held) == 1 and held[0].startswith("ae/") and "May-2019" in held[0]
+
+
+@pytest.fixture
+def publication(sample_home: Path, tmp_path: Path) -> Settings:
+    """The publication of the sample as it would be with a file of A&E held back and cancer waits a month behind."""
+    settings = Settings(tmp_path, tmp_path)
+    settings.published.parent.mkdir()
+    shutil.copyfile(Settings(sample_home, sample_home).published, settings.published)
+    with duckdb.connect(str(settings.published)) as con:
+        con.execute(
+            "UPDATE marts.dim_datasets SET is_stale = true, stale_since = '2019-08-09 02:00', extracts_held_back = 1, "
+            "stale_reason = 'why' WHERE dataset = 'ae'"
+        )
+        con.execute(
+            "UPDATE marts.dim_datasets SET latest_period_start = '2019-04-01', latest_period_end = '2019-04-30', "
+            "next_period_start = '2019-05-01', next_period_end = '2019-05-31', due_on = '2019-07-12' "
+            "WHERE dataset = 'cancer'"
+        )
+    return settings
+
+
+STALE = "A&E: 1 new file, received from 9 August 2019 on, is held back until the checks are passed; its figures"
+OVERDUE = "Cancer waiting times: the latest month held is April 2019; May 2019 was due on 12 July 2019."
+
+
+def test_a_pack_says_first_what_is_held_back_and_what_it_lacks(publication: Settings) -> None:
+    with warehouse.reading(publication.published) as con:
+        scope = tables.find_scope(con, "06N", date(2019, 5, 1))
+        page = pack.build(con, scope).page
+        # A pack of the month before lacks nothing; one as it could be said when May was not due neither.
+        before = tables.find_scope(con, "06N", date(2019, 4, 1))
+        in_time = tables.find_scope(con, "06N", date(2019, 5, 1), datetime(2019, 7, 12, 23, 59))
+    stale, overdue = scope.notices
+    assert stale.startswith(STALE) and "A&E attendances, type 1 (major departments); " in stale
+    assert overdue == OVERDUE
+    assert before.notices == in_time.notices == (stale,)
+    said = page.index(stale.replace("&", "&amp;"))
+    assert said < page.index(OVERDUE) < page.index('<nav class="contents"')
+    assert page.count("New files held back") == 1
+    cover = openpyxl.load_workbook(BytesIO(workbook.build([], scope)))["Cover"]
+    assert {stale, overdue} <= {line[0].value for line in cover.iter_rows()}
+    described = json.loads(exports._descriptor([], scope, [], {}))["description"]
+    assert stale in described and overdue in described
+
+
+def test_status_and_indicators_say_what_is_held_back(publication: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    home = ["--home", str(publication.home)]
+    assert cli.run(["status", *home]) == 0
+    out = capsys.readouterr().out
+    assert "Stale: 1 dataset\n  ae: A&E, up to May 2019\n      since 2019-08-09: " in out
+    assert (
+        "cancer: Cancer waiting times: the latest month held is April 2019; May 2019 was due on 12 July 2019, " in out
+    )
+    assert cli.run(["indicators", *home, "--org", "RWG", "--indicator", "AE_4HR"]) == 0
+    assert capsys.readouterr().err.startswith(STALE)
+    assert cli.run(["indicators", *home, "--org", "06N", "--indicator", "RTT_52W"]) == 0
+    assert capsys.readouterr().err == ""

@@ -105,38 +105,43 @@ def test_the_command_says_what_it_did(
 
 @pytest.mark.parametrize("is_failing", [False, True])
 def test_runs_of_dagster_are_told_by_sensors(home: Path, hook: Hook, is_failing: bool) -> None:
-    """A run of a job that is called as ours is, as the daemon evaluates the sensors after it."""
+    """Runs of jobs that are called as ours are and of another one, as the daemon evaluates the sensors after them."""
 
     @dg.op
     def publication() -> None:
         if is_failing:
             raise ValueError("the disk is full")
 
-    @dg.job(name="nightly")
-    def nightly() -> None:
-        publication()
-
-    settings = Settings(home, home)
-    of_success, of_failure = build_notice_sensors(settings)
-    assert of_success.default_status == of_failure.default_status == dg.DefaultSensorStatus.RUNNING
+    jobs = [dg.JobDefinition(name=name, graph_def=_graph(publication)) for name in ("nightly", "rebuild", "packs")]
+    sensors = build_notice_sensors(Settings(home, home))
+    assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
+    repository = dg.Definitions(jobs=jobs, sensors=sensors).get_repository_def()
     with dg.DagsterInstance.ephemeral() as instance:
-        result = nightly.execute_in_process(instance=instance, raise_on_error=False)
-        common = {"dagster_instance": instance, "dagster_run": result.dagster_run}
-        if is_failing:
-            event = result.get_run_failure_event()
-            context = dg.build_run_status_sensor_context("notices_of_failure", dagster_event=event, **common)
-            for _ in range(2):
-                of_failure(context.for_run_failure())
-        else:
-            event = result.get_run_success_event()
-            context = dg.build_run_status_sensor_context("notices_of_success", dagster_event=event, **common)
-            for _ in range(2):
-                of_success(context)
+        cursors = dict.fromkeys(sensor.name for sensor in sensors)
+
+        def tick() -> None:
+            for name in cursors:
+                context = dg.build_sensor_context(instance, cursors[name], repository_def=repository)
+                cursors[name] = repository.get_sensor_def(name).evaluate_tick(context).cursor
+
+        tick()  # what was before the sensors were on is history
+        run_ids = []
+        for name in ("packs", "nightly"):
+            result = repository.get_job(name).execute_in_process(instance=instance, raise_on_error=False)
+            run_ids.append(result.run_id)
+            tick()
+            tick()
+            if name == "packs":
+                assert hook.posted == []
     failures = [p["text"] for p in hook.posted if p["text"].startswith("a night failed")]
     assert len(failures) == is_failing
-    if is_failing:
-        assert "publication: ValueError: the disk is full" in failures[0] and result.dagster_run.run_id in failures[0]
     assert sum("told from now on" in p["text"] for p in hook.posted) == 1
+    told_runs = told.read(Settings(home, home)).failures
+    assert told_runs is not None and (run_ids[1] in told_runs) == is_failing
+
+
+def _graph(op: dg.OpDefinition) -> dg.GraphDefinition:
+    return dg.GraphDefinition(name="graph", node_defs=[op])
 
 
 def test_sensors_are_off_where_no_way_is_configured(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -13,11 +15,16 @@ from typing import Any
 
 import duckdb
 import pytest
+import requests
 from servers import PATH, Hook, mail_server, self_made_certificate, webhook
+from urllib3 import HTTPSConnectionPool
+from urllib3.exceptions import MaxRetryError
 
-from ccg_pipeline.notices import configuration, findings, told, wording
+from ccg_pipeline import nights
+from ccg_pipeline.notices import configuration, delivery, findings, told, wording
 from ccg_pipeline.notices.telling import Failure, Patience, send_test, tell, tell_of_night
 from ccg_pipeline.notices.webhook import payload
+from ccg_pipeline.operations import doctor
 from ccg_pipeline.settings import Settings
 
 QUICK = Patience(way=5, attempt=2, pauses=(0, 0))
@@ -119,7 +126,7 @@ def texts(hook: Hook) -> list[str]:
 def test_without_configuration_nothing_is_told_written_or_said(settings: Settings) -> None:
     publish(settings, fct_breaches=[breach("AE_4HR", "RWG", "2019-05")])
     said: list[str] = []
-    assert tell(settings, said.append, Failure("1", ["it broke"]))
+    assert tell(settings, said.append, Failure(["it broke"], run="1"))
     assert said == [] and not settings.notices.exists()
     assert configuration.problems(settings) == []
 
@@ -264,11 +271,11 @@ def test_kinds_are_switched_on_one_by_one(settings: Settings, hooked: Any, envir
             fct_breaches=[breach("AE_4HR", "RWG", "2019-05")],
             dim_datasets=[("ae", date(2019, 7, 1), date(2019, 8, 14), False, None, None)],
         )
-        tell(settings, print, Failure("1", ["it broke"]), now=NOW)
+        tell(settings, print, Failure(["it broke"], run="1"), now=NOW)
         assert [t.partition(":")[0] for t in texts(hook)] == ["overdue by the publication calendar"]
         environment(KINDS="failure")
-        tell(settings, print, Failure("2", ["it broke"], "/home/logs/x.log"), now=NOW)
-        tell(settings, print, Failure("2", ["it broke"], "/home/logs/x.log"), now=NOW)
+        tell(settings, print, Failure(["it broke"], run="2", log="/home/logs/x.log"), now=NOW)
+        tell(settings, print, Failure(["it broke"], run="2", log="/home/logs/x.log"), now=NOW)
     assert len(hook.posted) == 2
     assert texts(hook)[1] == (
         "a night failed\n```\nit broke\nThe last publication stays as it was.\nThe whole log: /home/logs/x.log\n```"
@@ -279,7 +286,7 @@ def test_what_fails_first_is_tried_again_and_sent_once(settings: Settings, hooke
     said: list[str] = []
     with webhook(503, 429, 200) as hook:
         hooked(hook)
-        assert tell(settings, said.append, Failure("1", ["it broke"]), patience=QUICK)
+        assert tell(settings, said.append, Failure(["it broke"], run="1"), patience=QUICK)
         assert len(hook.posted) == 3
         assert tell(settings, said.append, patience=QUICK) and len(hook.posted) == 3
     assert said == [f"notice sent by webhook to 127.0.0.1:{hook.port}: a night failed"]
@@ -289,13 +296,13 @@ def test_what_cannot_be_sent_waits_for_the_next_run_and_is_given_up_in_the_end(s
     said: list[str] = []
     with webhook(500) as hook:
         hooked(hook)
-        assert not tell(settings, said.append, Failure("1", ["it broke"]), patience=QUICK, now=NOW)
+        assert not tell(settings, said.append, Failure(["it broke"], run="1"), patience=QUICK, now=NOW)
         assert len(hook.posted) == 3 and len(told.read(settings).waiting) == 1
         hook.answers = [200]
         assert tell(settings, said.append, patience=QUICK, now=NOW + timedelta(days=6))
         assert len(hook.posted) == 4 and told.read(settings).waiting == []
         hook.answers = [500]
-        tell(settings, said.append, Failure("2", ["it broke"]), patience=QUICK, now=NOW)
+        tell(settings, said.append, Failure(["it broke"], run="2"), patience=QUICK, now=NOW)
         hook.posted.clear()
         assert tell(settings, said.append, patience=QUICK, now=NOW + timedelta(days=8))
         assert hook.posted == [] and told.read(settings).waiting == []
@@ -312,7 +319,7 @@ def test_a_refused_notice_does_not_hold_back_the_next(settings: Settings, hooked
     with webhook(400, 200) as hook:
         hooked(hook)
         publish(settings, fct_breaches=[breach("AE_4HR", "RWG", "2019-05")])
-        assert not tell(settings, print, Failure("1", ["it broke"]), patience=QUICK)
+        assert not tell(settings, print, Failure(["it broke"], run="1"), patience=QUICK)
     assert len(hook.posted) == 2
     assert [w.notice.kind for w in told.read(settings).waiting] == ["failure"]
 
@@ -338,7 +345,7 @@ def test_a_server_that_hangs_does_not_hold_the_run_up(
     with webhook(answer) as hook:
         hooked(hook)
         started = time.monotonic()
-        assert not tell(settings, said.append, Failure("1", ["it broke"]), patience=patience)
+        assert not tell(settings, said.append, Failure(["it broke"], run="1"), patience=patience)
         assert time.monotonic() - started < 1.5
     assert words in said[0] and len(said) == 1
     assert len(hook.posted) == 1  # it may have arrived: it is not sent again at once
@@ -350,7 +357,7 @@ def test_no_server_at_all(settings: Settings, environment: Callable[..., None]) 
     environment(WEBHOOK_URL=hook.url, WEBHOOK_FORM="teams", SMTP_HOST="127.0.0.1", SMTP_PORT=hook.port)
     environment(SMTP_SECURITY="none", SMTP_FROM="a@example.org", SMTP_TO="b@example.org")
     said: list[str] = []
-    assert not tell(settings, said.append, Failure("1", ["it broke"]), patience=QUICK)
+    assert not tell(settings, said.append, Failure(["it broke"], run="1"), patience=QUICK)
     assert [s.partition(": ")[2] for s in said] == ["it refused the connection"] * 2
 
 
@@ -365,7 +372,7 @@ def test_a_redirect_is_not_followed(settings: Settings, hooked: Any) -> None:
         said: list[str] = []
         with webhook(elsewhere) as hook:
             hooked(hook)
-            assert not tell(settings, said.append, Failure("1", ["it broke"]), patience=QUICK)
+            assert not tell(settings, said.append, Failure(["it broke"], run="1"), patience=QUICK)
         assert len(hook.posted) == 1 and other.posted == []
     assert "it answered 307, a redirect" in said[0]
 
@@ -378,7 +385,7 @@ def test_teams_that_take_and_do_not_deliver(settings: Settings, environment: Cal
 
     with webhook(taken) as hook:
         environment(WEBHOOK_URL=hook.url, WEBHOOK_FORM="teams")
-        assert not tell(settings, print, Failure("1", ["it broke"]), patience=QUICK)
+        assert not tell(settings, print, Failure(["it broke"], run="1"), patience=QUICK)
     assert len(told.read(settings).waiting) == 1
 
 
@@ -392,7 +399,9 @@ def test_mail_over_starttls_with_login(
         environment(SMTP_USER="ccg", SMTP_PASSWORD_FILE=tmp_path / "password", SMTP_TO_FILE=tmp_path / "to")
         assert configuration.problems(settings) == []
         said: list[str] = []
-        assert tell(settings, said.append, Failure("1", ["it broke\nBcc: all@example.org"]), patience=QUICK, now=NOW)
+        assert tell(
+            settings, said.append, Failure(["it broke\nBcc: all@example.org"], run="1"), patience=QUICK, now=NOW
+        )
         assert len(box.mails) == 1
     mail = box.mails[0]
     assert box.envelopes == [("ccg@example.org", ["board@example.org", "nights@example.org"])]
@@ -418,6 +427,7 @@ def test_mail_over_tls_with_a_certificate_that_nobody_vouches_for(
     assert box.mails[0]["Subject"] == "ccg: a test of the notices"
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 def test_no_secret_is_ever_said(
     settings: Settings, environment: Callable[..., None], capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -428,7 +438,9 @@ def test_no_secret_is_ever_said(
         environment(WEBHOOK_URL=hook.url, WEBHOOK_FORM="slack")
         environment(SMTP_HOST="127.0.0.1", SMTP_PORT=box.port, SMTP_SECURITY="none", SMTP_USER="ccg")
         environment(SMTP_PASSWORD=PASSWORD, SMTP_FROM="ccg@example.org", SMTP_TO="board@example.org")
-        assert not tell(settings, said.append, Failure("1", ["it broke"]), patience=QUICK)
+        said.append(repr(configuration.configured(settings)))
+        assert configuration.configured(settings).mail and PASSWORD in configuration.configured(settings).secrets
+        assert not tell(settings, said.append, Failure(["it broke"], run="1"), patience=QUICK)
         assert not send_test(settings, said.append, patience=QUICK)
     assert not tell(settings, said.append, patience=QUICK)  # now the servers are gone
     environment(WEBHOOK_URL=hook.url.replace("http", "https"), SMTP_PORT="smtp")
@@ -440,6 +452,23 @@ def test_no_secret_is_ever_said(
     assert len(said) >= 8 and "404" in everything and "it refused the login" in everything
     for secret in (PATH, "SECRET-OF", PASSWORD):
         assert secret not in everything
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "its name is not known"),
+        (ConnectionRefusedError(111, "Connection refused"), "it refused the connection"),
+        (OSError(113, "No route to host"), "No route to host"),
+        (ValueError("odd"), "the connection failed (ConnectionError)"),
+    ],
+)
+def test_why_a_connection_failed_without_the_address_that_libraries_repeat(inner: Exception, words: str) -> None:
+    pool = HTTPSConnectionPool("hooks.example.org", 443)
+    assert delivery.cause(requests.ConnectionError(MaxRetryError(pool, PATH, inner))) == words
+    error = requests.ConnectionError(f"Max retries exceeded with url: {PATH}")
+    error.__context__ = inner
+    assert delivery.cause(error) == words
 
 
 @pytest.mark.parametrize(
@@ -467,9 +496,25 @@ def test_a_wrong_configuration_is_told_without_its_secrets(
     found = configuration.problems(settings)
     assert any(problem in text for text in found), found
     said: list[str] = []
-    tell(settings, said.append, Failure("1", ["it broke"]), patience=QUICK)
+    tell(settings, said.append, Failure(["it broke"], run="1"), patience=QUICK)
     assert any(problem in text for text in said), said
     assert "SECRET" not in "".join([*found, *said])
+
+
+def test_the_doctor_says_how_notices_stand(settings: Settings, environment: Callable[..., None]) -> None:
+    def finding() -> tuple[str, str]:
+        (found,) = [f for f in doctor.examine(settings, NOW) if f.topic == "notices"]
+        return found.verdict, found.found
+
+    assert finding() == (doctor.OK, "off")
+    with webhook(500) as hook:
+        environment(WEBHOOK_URL=hook.url, WEBHOOK_FORM="slack", KINDS="failure,breach")
+        assert finding() == (doctor.OK, "by webhook: failure, breach")
+        tell(settings, print, Failure(["it broke"], run="1"), patience=QUICK)
+        assert finding() == (doctor.LOOK, "by webhook: failure, breach; 1 wait to be sent")
+        environment(WEBHOOK_FORM="telex")
+    verdict, words = finding()
+    assert verdict == doctor.LOOK and "WEBHOOK_FORM: expected slack or teams" in words and PATH not in words
 
 
 HOSTILE = "\u202e<!channel> [x](https://evil.example) `*_\r\nSubject: x\x00 {{DATE(2017-02-14T06:00:00Z)}} @here & </b>"
@@ -540,9 +585,9 @@ def test_killed_before_and_after_noting(settings: Settings, hooked: Any, monkeyp
 
             monkeypatch.setattr(told.durable, "put_text", dies)
             with pytest.raises(KilledError):
-                tell(home, print, Failure("1", ["it broke"]))
+                tell(home, print, Failure(["it broke"], run="1"))
             monkeypatch.setattr(told.durable, "put_text", put)
-            assert tell(home, print, Failure("1", ["it broke"]) if number == 0 else None)
+            assert tell(home, print, Failure(["it broke"], run="1") if number == 0 else None)
             assert tell(home, print)
         titles = [t.splitlines()[0] for t in texts(hook)]
         assert set(titles) == {"a night failed", "breaches of standards are told from now on"}
@@ -557,7 +602,7 @@ def test_where_nothing_can_be_noted_a_failure_is_told_all_the_same(settings: Set
     with webhook() as hook:
         hooked(hook)
         publish(settings, fct_breaches=[breach("AE_4HR", "RWG", "2019-04")])
-        assert tell(settings, said.append, Failure("1", ["it broke"]))
+        assert tell(settings, said.append, Failure(["it broke"], run="1"))
     assert len(hook.posted) == 1 and "cannot be noted" in said[0]
 
 
@@ -579,7 +624,7 @@ def test_a_publication_that_cannot_be_read_stops_nothing(settings: Settings, hoo
     said: list[str] = []
     with webhook() as hook:
         hooked(hook)
-        assert tell(settings, said.append, Failure("1", ["it broke"]))
+        assert tell(settings, said.append, Failure(["it broke"], run="1"))
     assert len(hook.posted) == 1 and "cannot be read" in said[0]
 
 
@@ -588,38 +633,48 @@ class _Night:
         self.failures, self.log, self.exit_code = failures, str(log) if log else None, 1 if failures else 0
 
 
-def test_a_night_that_fails_raises_or_ends_without_a_word_is_told(
-    settings: Settings, hooked: Any, tmp_path: Path
-) -> None:
+def test_a_night_that_fails_raises_or_is_killed_is_told_once(settings: Settings, hooked: Any, tmp_path: Path) -> None:
+    """Run records tell of failures, whoever started the run; where there is none, what the night itself says."""
     said: list[str] = []
     log = tmp_path / "night.log"
     log.write_text("what dbt said\n")
+    settings.home.mkdir()
+
+    def recorded(run_id: str, outcome: str | None, *failures: str, kind: str = nights.NIGHTLY) -> Any:
+        def run() -> Any:
+            begun = nights.begin(settings, run_id, kind, datetime.now(UTC))
+            if outcome:
+                nights.end(settings, begun, outcome, 1 if outcome == nights.FAILED else 0, failures=list(failures))
+            return _Night(list(failures), log)
+
+        return run
 
     def stops() -> Any:
-        raise RuntimeError("another run (process 5) is writing")
+        raise RuntimeError("the home folder cannot be written")
 
+    for run_id in ("before-1", "before-2"):
+        recorded(run_id, nights.FAILED, "history")()
+    recorded("before-3", nights.PUBLISHED)()
     with webhook() as hook:
         hooked(hook)
-        night = tell_of_night(settings, said.append, lambda: _Night(["dbt broke"], log))  # type: ignore[arg-type, return-value]
-        assert night.exit_code == 1
+        tell(settings, said.append)
+        assert hook.posted == []  # what failed before notices were switched on, and not last, is history
+        tell_of_night(settings, said.append, recorded("1", nights.FAILED, "dbt broke"))
         assert log.read_text() == f"what dbt said\nnotice sent by webhook to 127.0.0.1:{hook.port}: a night failed\n"
-        with pytest.raises(RuntimeError, match="another run"):
+        with pytest.raises(RuntimeError, match="cannot be written"):
             tell_of_night(settings, said.append, stops)
-        mark = settings.notices / "under-way"
-        assert mark.read_text() == ""
-
-        def killed() -> Any:
-            (tmp_path / "mark").write_text(mark.read_text())
-            return _Night([])
-
-        tell_of_night(settings, said.append, killed)
-        assert len(hook.posted) == 2
-        mark.write_text((tmp_path / "mark").read_text())  # as a process leaves it that is killed there
-        for _ in range(2):
-            tell_of_night(settings, said.append, lambda: _Night([]))  # type: ignore[arg-type, return-value]
-    assert [
-        "dbt broke" in texts(hook)[0],
-        "another run" in texts(hook)[1],
-        "ended without a word" in texts(hook)[2],
-    ] == [True] * 3
-    assert len(hook.posted) == 3
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(nights, "_is_alive", lambda process: process != os.getpid())
+            recorded("2", None)()  # as a killed process leaves it
+            tell_of_night(settings, said.append, recorded("3", nights.PUBLISHED))
+            recorded("4", nights.FAILED, "a sensor's run broke", kind=nights.SENSOR)()
+            recorded("5", nights.FAILED, "the disk is full", kind=nights.SCHEDULE)()
+            recorded("6", nights.FAILED, "asked for by a person", kind=nights.REBUILD)()
+            for _ in range(2):
+                tell(settings, said.append, Failure(["it broke"], run="5"))
+    failed, raised, killed, two = texts(hook)
+    assert "(nightly):\ndbt broke\nThe whole log: run 1" in failed
+    assert "the home folder cannot be written" in raised
+    assert f"It did not end: {nights.WHY_NOT_ENDED}." in killed
+    assert two.startswith("2 nights failed\n") and "(sensor):\na sensor's run broke" in two
+    assert "the disk is full" in two and "by a person" not in two

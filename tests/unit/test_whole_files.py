@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from layouts import refusal_as, write_xls
 
-from ccg_pipeline.extracts.containers import prove_xls, prove_xlsx
+from ccg_pipeline.extracts import limits
+from ccg_pipeline.extracts.containers import prove_xls, proved_xlsx
 from ccg_pipeline.extracts.contract import Column, ExtractError, goes_to_the_end, no_blanks, parents_to_the_end, typed
 from ccg_pipeline.extracts.source import Source
 
@@ -95,10 +96,10 @@ FAR = '<row r="{row}"><c r="{column}{row}"><v>1</v></c></row></sheetData>'
 @pytest.mark.parametrize(("column", "row"), [("XFD", 1_000_000), ("B", 60_000_000)])
 def test_a_cell_far_away(column: str, row: int) -> None:
     book = damage.workbook({"s": [["a", "b"], ["1", "2"]]})
-    prove_xlsx(book)
+    proved_xlsx(book)
     far = FAR.format(column=column, row=row).encode()
     with pytest.raises(ExtractError, match=f"reaches to row {row:,}"):
-        prove_xlsx(damage.with_sheet(book, lambda sheet: sheet.replace(b"</sheetData>", far)))
+        proved_xlsx(damage.with_sheet(book, lambda sheet: sheet.replace(b"</sheetData>", far)))
 
 
 def changed(content: bytes, record: tuple[int, int], offset: int, number: bytes) -> bytes:
@@ -122,3 +123,17 @@ def test_an_xls_that_no_memory_holds_or_that_never_ends(tmp_path: Path) -> None:
     for cut in (100, 600, 1500, len(content) - 1500):
         with pytest.raises(ExtractError, match="damaged"):
             prove_xls(content[:cut])
+
+
+@pytest.mark.parametrize("letter", ["x", "\u03b1"])
+def test_texts_of_an_xls_are_counted_as_often_as_cells_have_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, letter: str
+) -> None:
+    """Long enough to run over several continuations of the record of texts, in one byte or two a character."""
+    texts = [letter * (3_000 + number) for number in range(20)]
+    content = write_xls(tmp_path / "a.xls", {"s": [texts, texts]}).read_bytes()
+    monkeypatch.setattr(limits, "MOST_TEXT", 2 * sum(map(len, texts)))
+    prove_xls(content)
+    monkeypatch.setattr(limits, "MOST_TEXT", 2 * sum(map(len, texts)) - 1)
+    with pytest.raises(ExtractError, match="refused as a bomb"):
+        prove_xls(content)

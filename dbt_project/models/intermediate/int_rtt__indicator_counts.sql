@@ -1,7 +1,20 @@
 with pathways as (
 
+    -- Named twice below, so that it is set aside: without the lists of weeks, and no more columns than are needed.
     select
-        *,
+        extract_id,
+        period_start,
+        part,
+        provider_code,
+        provider_name,
+        commissioner_code,
+        commissioner_name,
+        is_current_for_commissioners,
+        is_current_for_providers,
+        known_from,
+        known_to,
+        edition,
+        caveat,
         -- Band 1 is up to one week, band 18 over 17 to 18 weeks, band 53 over 52 weeks.
         list_sum(week_bands[1:18]) as within_18_weeks,
         list_sum(week_bands[53:]) as over_52_weeks,

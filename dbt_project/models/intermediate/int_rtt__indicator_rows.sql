@@ -2,8 +2,18 @@
 
 with pathways as (
 
+    -- Named thrice below, so that it is set aside: without the lists of weeks, and no more columns than are needed.
     select
-        *,
+        extract_id,
+        source_sheet,
+        source_row,
+        period_start,
+        part,
+        provider_code,
+        commissioner_code,
+        is_current_for_commissioners,
+        is_current_for_providers,
+        known_from,
         list_sum(week_bands[1:18]) as within_18_weeks,
         list_sum(week_bands[53:]) as over_52_weeks,
         list_sum(week_bands) as with_known_start

@@ -4,6 +4,14 @@ with pathways as (
 
 ),
 
+kinds_of_row as (
+
+    -- Read apart from the pathways: what is named twice is set aside in memory with all its columns, and a year of
+    -- national extracts has two million lists of weeks.
+    select extract_id, part, is_total from {{ source('raw', 'rtt') }}
+
+),
+
 coverage as (
 
     select * from {{ ref('stg_landing__coverage') }}
@@ -34,7 +42,7 @@ tables as (
         extract_id,
         part,
         bool_or(is_total) as has_totals
-    from pathways
+    from kinds_of_row
     group by all
 
 )
