@@ -507,7 +507,7 @@ def _published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         with warehouse.reading(settings.published) as con:
             yield con
     except (duckdb.IOException, duckdb.CatalogException) as error:
-        if homes.is_older(settings):
+        if isinstance(error, duckdb.CatalogException) and homes.is_older(settings):
             raise UnusableError(
                 f"{settings.published} was made by an older version, which did not have all that is asked for. Run ccg "
                 "nightly: it brings the home folder up to date."

@@ -78,7 +78,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
         if nights.is_nothing_new(settings, files):
             night = Night(NOTHING_NEW, ignored=ignored)
         else:
-            with warehouse.sole_writer(settings.warehouse, told=say):
+            with warehouse.sole_writer(settings.warehouse, told=say, run_id=begun.run_id):
                 night = _run_job(settings, say, begun)
             night.ignored = ignored
         if night.outcome != FAILED:
@@ -136,7 +136,7 @@ def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) ->
             f"the first extract loaded was published or received on {first:%Y-%m-%d}" if first else "nothing is loaded"
         )
         raise NothingKnownError(f"nothing could be said on {moment:%Y-%m-%d}: {known}")
-    with _begun(then, nights.REBUILD, started_at) as begun, warehouse.sole_writer(then.warehouse):
+    with _begun(then, nights.REBUILD, started_at) as begun, warehouse.sole_writer(then.warehouse, run_id=begun.run_id):
         then.warehouse.unlink(missing_ok=True)
         shutil.copyfile(settings.published, then.warehouse)
         try:

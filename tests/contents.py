@@ -18,6 +18,7 @@ RECEIPT = {
     "*": ("received_at", "latest_received_at", "modified_at"),
     "extracts": ("file_name",),
     "received_files": ("file_name",),
+    "dim_datasets": ("stale_since",),
 }
 
 

@@ -391,10 +391,10 @@ def test_what_is_loaded_is_what_was_hashed_whatever_the_file_is_by_then(
     """The reader looks many times, at bytes that were read once."""
     other, read = (sample_raw / OTHER).read_bytes(), extracts.read
 
-    def changed_then_read(source: extracts.Source) -> Any:
+    def changed_then_read(source: extracts.Source, *arguments: Any) -> Any:
         assert source.kind == "text"
         swapped(settings.raw / GOOD, other)
-        return read(source)
+        return read(source, *arguments)
 
     monkeypatch.setattr(extracts, "read", changed_then_read)
     land(settings)
