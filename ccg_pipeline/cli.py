@@ -60,9 +60,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
     except getattr(sys.modules.get("ccg_pipeline.homes"), "HomeError", ()) as error:
         return _usage(str(error))
-    except getattr(sys.modules.get("ccg_pipeline.operations.dagster_home"), "DagsterHomeError", ()) as error:
-        print(f"stopped: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -510,7 +507,7 @@ def _published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         with warehouse.reading(settings.published) as con:
             yield con
     except (duckdb.IOException, duckdb.CatalogException) as error:
-        if homes.is_older(settings):
+        if isinstance(error, duckdb.CatalogException) and homes.is_older(settings):
             raise UnusableError(
                 f"{settings.published} was made by an older version, which did not have all that is asked for. Run ccg "
                 "nightly: it brings the home folder up to date."

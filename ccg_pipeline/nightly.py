@@ -54,8 +54,7 @@ class NothingKnownError(Exception):
 def prepare_home(settings: Settings) -> None:
     """Lay out the home folder: Dagster's configuration, and the environment that its processes read.
 
-    Raises `HomeError` where the home folder cannot be used, `DagsterHomeError` where the environment and that
-    configuration do not agree.
+    Raises `HomeError` where the home folder cannot be used.
     """
     homes.ready(settings)
     dagster_home.prepare(settings)
@@ -79,7 +78,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
         if nights.is_nothing_new(settings, files):
             night = Night(NOTHING_NEW, ignored=ignored)
         else:
-            with warehouse.sole_writer(settings.warehouse, told=say):
+            with warehouse.sole_writer(settings.warehouse, told=say, run_id=begun.run_id):
                 night = _run_job(settings, say, begun)
             night.ignored = ignored
         if night.outcome != FAILED:
@@ -137,7 +136,7 @@ def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) ->
             f"the first extract loaded was published or received on {first:%Y-%m-%d}" if first else "nothing is loaded"
         )
         raise NothingKnownError(f"nothing could be said on {moment:%Y-%m-%d}: {known}")
-    with _begun(then, nights.REBUILD, started_at) as begun, warehouse.sole_writer(then.warehouse):
+    with _begun(then, nights.REBUILD, started_at) as begun, warehouse.sole_writer(then.warehouse, run_id=begun.run_id):
         then.warehouse.unlink(missing_ok=True)
         shutil.copyfile(settings.published, then.warehouse)
         try:
@@ -181,7 +180,7 @@ def _run_job(settings: Settings, say: Callable[[str], None], begun: nights.Begun
                 result = job.execute_in_process(instance=instance, raise_on_error=False, run_id=begun.run_id)
         except Exception as error:
             # Dagster's own records could not be written; what broke in a step stands in the result.
-            if words := troubles.in_words(error, settings):
+            if words := troubles.in_words(error, settings) or dagster_home.why_not_recorded(error):
                 return Night(FAILED, failures=[words], log=str(log_path))
             raise
     record = nights.find(settings, begun.run_id)

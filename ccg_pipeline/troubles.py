@@ -7,6 +7,7 @@ file or a check found (`extracts`, `checks`).
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 from ccg_pipeline.settings import Settings
 
 _FULL = re.compile(r"No space left on device|database or disk is full|Disk quota exceeded|File too large", re.I)
+# What SQLite says on a full disk, and on a broken one.
+_BROKEN = re.compile(r"disk I/O error|Input/output error", re.I)
 _READ_ONLY = re.compile(
     r"Read-only file system|Permission denied|attempt to write a readonly database|unable to open database file", re.I
 )
@@ -22,6 +25,7 @@ _NO_MEMORY = re.compile(
     r"Out of Memory Error|Cannot allocate memory|MemoryError|failed to allocate|exit code `?(?:-9|137)\b", re.I
 )
 _DAMAGED = re.compile(r"Corrupt database file|not a valid DuckDB database|Could not read enough bytes from file", re.I)
+_LITTLE_BYTES = 1_000_000
 # A path that a message names, quoted or at a word of its own.
 _PATH = re.compile(r"""(?:^|[\s"'(\[])(/[^"'\n:]+?)(?=["'):,\n]|\s\(|$)""")
 
@@ -30,7 +34,7 @@ def in_words(error: BaseException | str, settings: Settings) -> str | None:
     """The trouble and what to do about it; None where the error is of another kind."""
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     what = _first_line(text)
-    if _FULL.search(text):
+    if _FULL.search(text) or (_BROKEN.search(text) and _free_bytes(settings.home) < _LITTLE_BYTES):
         folder = _folder(text, settings)
         return (
             f"no room is left in {folder} ({_free(folder)}). Make room on that disk, then run ccg nightly again: "
@@ -47,6 +51,11 @@ def in_words(error: BaseException | str, settings: Settings) -> str | None:
         return (
             f"{folder} cannot be written. Let {_user()} write there and see that its disk is not mounted read-only, "
             f"then run ccg nightly again: nothing needs to be repaired. ({what})"
+        )
+    if _BROKEN.search(text):
+        return (
+            f"the disk of {settings.home} gave an error. See what the system says of it (dmesg, smartctl), have it "
+            f"replaced if it is failing, and restore the last backup on a sound one. ({what})"
         )
     if _DAMAGED.search(text):
         from ccg_pipeline import warehouse
@@ -79,16 +88,24 @@ def _folder(text: str, settings: Settings) -> Path:
 
 
 def _free(folder: Path) -> str:
+    free = _free_bytes(folder)
+    return "how much is free is not known" if free == math.inf else f"{free / 1e6:,.1f} MB free"
+
+
+def _free_bytes(folder: Path) -> float:
+    """Bytes free on the disk of a folder; infinite where that cannot be told."""
     try:
-        return f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB free"
+        return shutil.disk_usage(folder).free
     except OSError:
-        return "how much is free is not known"
+        return math.inf
 
 
 def _first_line(text: str) -> str:
     """The line of a message that says what happened: dbt puts its own first."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if any(p.search(line) for p in (_FULL, _NO_MEMORY, _READ_ONLY, _DAMAGED))]
+    telling = [
+        line for line in lines if any(p.search(line) for p in (_FULL, _BROKEN, _NO_MEMORY, _READ_ONLY, _DAMAGED))
+    ]
     return (telling or lines or [""])[0][:300]
 
 

@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -141,23 +140,26 @@ class WarehouseDamagedError(Exception):
     """The file is no longer a database. The text says what to do."""
 
 
-_held: set[tuple[Path, int]] = set()
+# The runs of this process that hold the right to write, by warehouse.
+_held: dict[Path, str] = {}
 
 
 @contextmanager
 def sole_writer(
-    warehouse: Path, patience_seconds: float = 0, told: Callable[[str], None] = lambda _: None
+    warehouse: Path,
+    patience_seconds: float = 0,
+    told: Callable[[str], None] = lambda _: None,
+    run_id: str | None = None,
 ) -> Iterator[None]:
     """Hold the right to write for as long as the block lasts.
 
     Raises `WarehouseBusyError` where another has it and keeps it for longer than ``patience_seconds``,
     `WarehouseDamagedError` where the file cannot be opened. ``told`` is told who is waited for.
 
-    Who holds it may ask again, in the same thread: a night holds it for the whole of its length, its job within it.
+    A run that holds it may ask again by its id: a night holds it from end to end, and its job within it.
     """
     warehouse.parent.mkdir(parents=True, exist_ok=True)
-    mine = (warehouse, threading.get_ident())
-    if mine in _held:
+    if run_id and _held.get(warehouse) == run_id:
         yield
         return
     with open(lock_of(warehouse), "a+") as lock:
@@ -176,20 +178,21 @@ def sole_writer(
         lock.write(str(os.getpid()))
         lock.flush()
         _make_usable(warehouse, told)
-        _held.add(mine)
+        if run_id:
+            _held[warehouse] = run_id
         try:
             yield
         finally:
-            _held.discard(mine)
+            _held.pop(warehouse, None)
 
 
 def _locked(lock: IO[str]) -> bool:
-    """Whether the lock could be had. Tried for half a second: who asks `is_being_written` holds it for a moment."""
-    for _ in range(6):
+    """Whether the lock could be had. Tried for a moment: who asks `is_being_written` holds it for a moment."""
+    for _ in range(3):
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-        time.sleep(0.1)
+        time.sleep(0.05)
     return False
 
 

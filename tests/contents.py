@@ -15,9 +15,10 @@ import duckdb
 RUN_RECORDS = ("runs", "runs_files")
 # Columns that may differ by table; ``*`` stands for every table.
 RECEIPT = {
-    "*": ("received_at", "modified_at"),
+    "*": ("received_at", "latest_received_at", "modified_at"),
     "extracts": ("file_name",),
     "received_files": ("file_name",),
+    "dim_datasets": ("stale_since",),
 }
 
 
@@ -25,8 +26,11 @@ def of(
     database: Path, schema: str = "marts", without_receipt: bool = True, leave_out: tuple[str, ...] = ()
 ) -> dict[str, str]:
     """The hash of each table of a schema, its name first; run records apart."""
-    con = duckdb.connect(str(database), read_only=True)
+    con = duckdb.connect()
     try:
+        # Views name the database that they are in.
+        con.execute(f"ATTACH '{database}' AS ccg (READ_ONLY)")
+        con.execute("USE ccg")
         columns = con.execute(
             "SELECT table_name, list(column_name || ' ' || data_type ORDER BY column_name) FROM duckdb_columns() "
             "WHERE schema_name = ? AND database_name = current_database() GROUP BY ALL ORDER BY ALL",

@@ -59,7 +59,9 @@ class Installation(dg.ConfigurableResource):
         with contextlib.ExitStack() as held:
             with self._recording.kept():
                 held.enter_context(liveness.shown(settings, context.run.run_id))
-                held.enter_context(warehouse.sole_writer(settings.warehouse, _PATIENCE_SECONDS, log.info))
+                held.enter_context(
+                    warehouse.sole_writer(settings.warehouse, _PATIENCE_SECONDS, log.info, context.run.run_id)
+                )
                 if not settings.as_known_at:
                     for change in changed:
                         log.info(change)

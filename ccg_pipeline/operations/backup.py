@@ -30,7 +30,7 @@ from typing import IO, Any
 
 import duckdb
 
-from ccg_pipeline import durable, warehouse
+from ccg_pipeline import durable, homes, warehouse
 from ccg_pipeline.settings import Settings
 
 FORMAT = 1
@@ -105,6 +105,8 @@ def restore(file: Path, home: Path, force: bool = False) -> Backup:
         head, files = _read(file, beside)
         _prove_that_it_opens(beside, head)
         aside = _put_in_place(beside, home, is_in_the_way)
+    except homes.HomeError as error:
+        raise BackupError(str(error)) from error
     except (OSError, EOFError, OverflowError, tarfile.TarError, zlib.error) as error:
         raise BackupError(f"{file} cannot be restored ({error}). {home} is as it was; try another backup.") from error
     finally:
@@ -150,7 +152,7 @@ def _files(settings: Settings, with_logs: bool) -> Iterator[tuple[str, Path]]:
 
 def _is_passing(name: str) -> bool:
     """Locks, files that are being written, and what SQLite keeps beside a database while it is open."""
-    return name.endswith((".lock", ".next", ".db-wal", ".db-shm", ".db-journal"))
+    return name.endswith((".lock", durable.BESIDE, ".db-wal", ".db-shm", ".db-journal"))
 
 
 def _write(settings: Settings, target: Path, scratch: Path, with_logs: bool) -> Backup:
@@ -322,6 +324,11 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> dict[
 def _prove_that_it_opens(home: Path, head: dict[str, Any]) -> None:
     """The databases must be readable by the DuckDB of this installation, which may be older than the backup's."""
     settings = Settings(home, home)
+    if (layout := homes.version_of(home)) is not None and layout > homes.VERSION:
+        raise BackupError(
+            f"the backup holds a home folder of a newer version (layout {layout}; this one knows {homes.VERSION}). "
+            f"Install that version first: {_versions(head)}."
+        )
     for database in (settings.warehouse, settings.published):
         if not database.exists():
             continue
@@ -355,7 +362,7 @@ def _put_in_place(beside: Path, home: Path, is_in_the_way: bool) -> Path | None:
 @contextlib.contextmanager
 def _kept_out(home: Path) -> Iterator[None]:
     """Keep runs out of a home folder whose warehouse may be broken, which `sole_writer` would want to open."""
-    lock = Settings(home, home).warehouse.with_suffix(".lock")
+    lock = warehouse.lock_of(Settings(home, home).warehouse)
     if not lock.is_file():
         yield
         return

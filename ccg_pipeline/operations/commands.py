@@ -86,14 +86,10 @@ def _restore(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     """Become the process; it gets the signals that stop a service."""
-    from ccg_pipeline.operations import dagster_home
+    from ccg_pipeline import nightly
 
     settings = Settings.from_environment(options.raw, options.home)
-    try:
-        dagster_home.prepare(settings)
-    except (dagster_home.DagsterHomeError, OSError) as error:
-        return _stopped(error)
-    settings.export_environment()
+    nightly.prepare_home(settings)
     program = str(Path(sys.executable).parent / f"dagster-{options.process}")
     arguments = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
     if options.process == "webserver":

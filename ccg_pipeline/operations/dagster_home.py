@@ -7,6 +7,7 @@ PostgreSQL: the file then names the variable, never its value, so that no passwo
 from __future__ import annotations
 
 from ccg_pipeline import durable
+from ccg_pipeline.homes import HomeError
 from ccg_pipeline.settings import DAGSTER_POSTGRES, Settings
 
 FILES = """\
@@ -33,12 +34,8 @@ storage:
 """
 
 
-class DagsterHomeError(Exception):
-    """What the environment asks for and what ``dagster.yaml`` says do not agree. The text says what to do."""
-
-
 def prepare(settings: Settings) -> None:
-    """Lay out the folder of Dagster's records. Raises `DagsterHomeError` where they are meant to be elsewhere."""
+    """Lay out the folder of Dagster's records. Raises `HomeError` where they are meant to be elsewhere."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     wanted = POSTGRES if settings.has_dagster_postgres else FILES
     path = settings.dagster_home / "dagster.yaml"
@@ -49,7 +46,7 @@ def prepare(settings: Settings) -> None:
     if present == FILES and wanted == POSTGRES:
         durable.put_text(path, POSTGRES)
     elif problem := disagreement(settings, present):
-        raise DagsterHomeError(problem)
+        raise HomeError(problem)
 
 
 def disagreement(settings: Settings, present: str) -> str | None:
@@ -67,4 +64,19 @@ def disagreement(settings: Settings, present: str) -> str | None:
             f"{path} keeps Dagster's records in PostgreSQL, and {DAGSTER_POSTGRES}, the address of the database, is "
             "not set. Set it as the services have it; to go back to files, take the storage out of that file."
         )
+    return None
+
+
+def why_not_recorded(error: BaseException) -> str | None:
+    """In words, that Dagster could not open or write its records; None for an error of another kind."""
+    cause: BaseException | None = error
+    while cause is not None:
+        # Of SQLAlchemy, psycopg2 and sqlite3 alike, none of which is imported for this. None of them names a password.
+        if type(cause).__name__ in ("OperationalError", "DatabaseError", "InterfaceError"):
+            said = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+            return (
+                f"Dagster's own records cannot be opened or written: {said}. See that their database runs and has "
+                "room (docs/operating.md); the next run does the work."
+            )
+        cause = cause.__cause__ or cause.__context__
     return None

@@ -6,7 +6,6 @@ publication cannot be read). Every look is fenced off from the others: a home fo
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -22,9 +21,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 from packaging.requirements import Requirement
 
-from ccg_pipeline import nights
+from ccg_pipeline import durable, homes, nights, warehouse
 from ccg_pipeline.notices import configuration, told
 from ccg_pipeline.operations import dagster_home, schedule
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
@@ -59,13 +59,16 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
         "disk": _disk,
         "write lock": _write_lock,
         "last run": _last_run,
+        "warehouse": _warehouse,
         "publication": _publication,
         "quarantine": _quarantine,
+        "datasets": _datasets,
+        "notices": _notices,
+        "retention": _retention,
         "leftovers": _leftovers,
         "schedule": _schedule,
         "daemon": _daemon,
         "Dagster's records": _dagster_records,
-        "notices": _notices,
     }
     findings: list[Finding] = []
     for topic, look in looks.items():
@@ -182,6 +185,12 @@ def _home_folder(settings: Settings, now: datetime) -> Iterator[Finding]:
             "see in the system's log why the disk went read-only" if is_read_only else "run as the owner of the folder",
         )
         return
+    try:
+        homes.check(settings)
+    except homes.HomeError as error:
+        what, _, do = str(error).partition(". ")
+        yield Finding(topic, WRONG, what, do)
+        return
     kind = _kind_of_disk(home)
     if kind.startswith(_NETWORK_DISKS):
         yield Finding(
@@ -191,7 +200,11 @@ def _home_folder(settings: Settings, now: datetime) -> Iterator[Finding]:
             "put it on a disk of this machine; share copies of the publication",
         )
     else:
-        yield Finding(topic, OK, f"{home}, writable" + (f", on {kind}" if kind else ""))
+        told = f"{home}, writable" + (f", on {kind}" if kind else "")
+        if homes.is_older(settings):
+            yield Finding(topic, LOOK, f"{told}, of an older version", "back it up; the next run brings it up to date")
+        else:
+            yield Finding(topic, OK, told)
 
 
 def _me() -> str:
@@ -237,41 +250,21 @@ def _bytes(count: float) -> str:
 
 
 def _write_lock(settings: Settings, now: datetime) -> Iterator[Finding]:
-    lock = settings.warehouse.with_suffix(".lock")
+    lock = warehouse.lock_of(settings.warehouse)
     if lock.exists() and not lock.is_file():
         yield Finding("write lock", WRONG, f"{lock} is not a file", "move it away: runs need the place")
         return
     noted = lock.read_text(errors="replace").strip()[:20] if lock.is_file() else ""
-    if not is_locked(lock):
+    if not warehouse.is_being_written(settings.warehouse):
         yield Finding("write lock", OK, "free")
         return
     held_by = _process(noted)
     since = datetime.fromtimestamp(lock.stat().st_mtime, UTC)
     told = f"a run is writing since {since:%Y-%m-%d %H:%M} UTC: {held_by}"
     if now - since > timedelta(hours=4):
-        yield Finding(
-            "write lock", LOOK, told, f"see whether it still moves (its log in {settings.home / 'logs'}); else end it"
-        )
+        yield Finding("write lock", LOOK, told, f"see whether it still moves (its log in {settings.logs}); else end it")
     else:
         yield Finding("write lock", OK, told)
-
-
-def is_locked(lock: Path) -> bool:
-    """Whether a process holds the lock. Only asks the system where it can: trying the lock could stop a night."""
-    if not lock.is_file():
-        return False
-    try:
-        held = Path("/proc/locks").read_text(encoding="utf-8")
-    except OSError:
-        with open(lock) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            return False
-    status = lock.stat()
-    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-    return any(f" {device} " in line and " FLOCK " in line for line in held.splitlines() if " -> " not in line)
 
 
 def _process(noted: str) -> str:
@@ -290,14 +283,12 @@ def _last_run(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding(topic, WRONG, f"{settings.run_records} is not a file", "move it away: runs are recorded there")
         return
     last = nights.last_run(settings)
-    is_running = is_locked(settings.warehouse.with_suffix(".lock"))
-    unended = _unended(settings, last)
-    if unended and not is_running:
+    if killed := nights.killed_last(settings):
         yield Finding(
             topic,
             LOOK,
-            f"a run began (log {unended.name}) and did not end",
-            "nothing to repair: the next run does its work. See the log and the system's log for why",
+            f"the run of {killed['started_at']} did not end: {nights.WHY_NOT_ENDED}",
+            "nothing to repair: the next run does its work. The system's log may say why",
         )
     if last is None:
         yield Finding(topic, LOOK, "none yet", "run ccg nightly")
@@ -308,7 +299,7 @@ def _last_run(settings: Settings, now: datetime) -> Iterator[Finding]:
     failures = last.get("failures")
     if last.get("outcome") == "failed":
         why = str(failures[0]).splitlines()[0][:200] if isinstance(failures, list) and failures else "no reason noted"
-        yield Finding(topic, WRONG, f"{told}: {why}", f"the whole reason: ccg status, and {settings.home / 'logs'}")
+        yield Finding(topic, WRONG, f"{told}: {why}", f"the whole reason: ccg status, and {settings.logs}")
     elif finished and now - finished > _NO_NIGHT:
         yield Finding(
             topic,
@@ -320,17 +311,6 @@ def _last_run(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding(topic, OK, told)
 
 
-def _unended(settings: Settings, last: dict[str, Any] | None) -> Path | None:
-    """The log of a run that began after the one recorded last had started."""
-    logs = sorted((settings.home / "logs").glob("nightly-*Z.log"))
-    if not logs:
-        return None
-    started = _moment(last.get("started_at")) if last else None
-    found = re.fullmatch(r"nightly-(\d{8}T\d{6})Z\.log", logs[-1].name)
-    begun = datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if found else None
-    return logs[-1] if begun and (started is None or begun > started + timedelta(seconds=1)) else None
-
-
 def _moment(text: Any) -> datetime | None:
     """A time of a record, as UTC."""
     try:
@@ -340,11 +320,31 @@ def _moment(text: Any) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _warehouse(settings: Settings, now: datetime) -> Iterator[Finding]:
+    topic, path = "warehouse", settings.warehouse
+    if not path.exists():
+        if settings.published.exists():
+            yield Finding(topic, LOOK, f"{path} is not there", "the next run reads the whole landing folder anew")
+        return
+    # Whoever opens it, to read too, is in a run's way.
+    if warehouse.is_being_written(path):
+        yield Finding(topic, OK, f"{path.stat().st_size:,} bytes, being written")
+        return
+    try:
+        with warehouse.reading(path) as con:
+            (loaded,) = con.execute("SELECT count(*) FROM raw.extracts WHERE outcome = 'loaded'").fetchall()[0]
+    except duckdb.Error as error:
+        if "replaying WAL file" in str(error):
+            told = "its log was cut off in the middle"
+            yield Finding(topic, LOOK, told, "the next run sets it aside and receives again what it held")
+            return
+        what, _, do = warehouse.damaged(path, _first_line(error)).partition(". ")
+        yield Finding(topic, WRONG, what, do)
+        return
+    yield Finding(topic, OK, f"{path.stat().st_size:,} bytes, {loaded:,} extracts loaded")
+
+
 def _publication(settings: Settings, now: datetime) -> Iterator[Finding]:
-    import duckdb
-
-    from ccg_pipeline import warehouse
-
     topic, path = "publication", settings.published
     if not path.exists():
         yield Finding(topic, LOOK, f"nothing is published in {settings.home}", "run ccg nightly")
@@ -366,9 +366,6 @@ def _publication(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 
 def _quarantine(settings: Settings, now: datetime) -> Iterator[Finding]:
-    import duckdb
-
-    from ccg_pipeline import warehouse
     from ccg_pipeline.landing.loading import standing_in_quarantine
 
     if not settings.published.is_file():
@@ -384,13 +381,49 @@ def _quarantine(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding("quarantine", OK, "empty")
 
 
+def _datasets(settings: Settings, now: datetime) -> Iterator[Finding]:
+    from ccg_pipeline.publication import datasets
+
+    if not settings.published.is_file():
+        return
+    try:
+        with warehouse.reading(settings.published) as con:
+            states = datasets.read(con)
+    except duckdb.Error:
+        return  # told under publication
+    if not states:
+        yield Finding("datasets", OK, "what is due when is not known: an older version published this")
+        return
+    today = now.astimezone(UTC).date()
+    stale = [state for state in states.values() if state.is_stale]
+    overdue = [state for state in states.values() if state.is_overdue(today)]
+    for state in stale:
+        yield Finding("datasets", LOOK, f"{state.dataset} stale: {state.stale_in_words()}", "the reason: ccg status")
+    if overdue:
+        named = ", ".join(f"{state.dataset} (due on {state.due_on})" for state in overdue)
+        yield Finding("datasets", LOOK, f"{len(overdue)} overdue: {named}", "fetch what was published; ccg status")
+    if not stale and not overdue:
+        yield Finding("datasets", OK, f"{len(states)}, none stale, none overdue")
+
+
+def _retention(settings: Settings, now: datetime) -> Iterator[Finding]:
+    try:
+        days = settings.days_kept
+    except ValueError as error:
+        yield Finding("retention", WRONG, str(error), "set it as it says, or unset it")
+        return
+    told = ", ".join(f"{kind} {f'{kept} days' if kept else 'for good'}" for kind, kept in days.items())
+    yield Finding("retention", OK, told)
+
+
 def _leftovers(settings: Settings, now: datetime) -> Iterator[Finding]:
     """What ended runs left. A run under way has files of its own, which are none."""
-    if is_locked(settings.warehouse.with_suffix(".lock")):
+    if warehouse.is_being_written(settings.warehouse):
         yield Finding("leftovers", OK, "not looked for while a run is writing")
         return
-    left = [*settings.home.glob("published/**/*.next"), *settings.home.glob("published/**/.*.next")]
-    left += [*settings.home.glob(".*.next"), *(p for p in settings.scratch.glob("*") if p.is_file())]
+    beside = durable.BESIDE
+    left = [*settings.home.glob(f"published/**/*{beside}"), *settings.home.glob(f".*{beside}")]
+    left += [p for p in settings.scratch.glob("*") if p.is_file()]
     left += settings.home.parent.glob(f".{settings.home.name}.restoring-*")
     aside = sorted(settings.home.parent.glob(f"{settings.home.name}.before-restore-*"))
     if left:
@@ -464,7 +497,7 @@ def _dagster_records(settings: Settings, now: datetime) -> Iterator[Finding]:
 def _notices(settings: Settings, now: datetime) -> Iterator[Finding]:
     topic, how = "notices", configuration.configured(settings)
     if problems := configuration.problems(settings):
-        yield Finding(topic, LOOK, " ".join(problems), "set them as docs/operating.md says, then: ccg notify --test")
+        yield Finding(topic, WRONG, " ".join(problems), "set them as docs/operating.md says, then: ccg notify --test")
         return
     if not how.ways:
         yield Finding(topic, OK, "off")

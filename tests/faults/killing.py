@@ -6,10 +6,12 @@ each, so that a kill costs milliseconds; it opens no database itself, as threads
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 _HARMLESS = ("fspath", "stat", "lstat", "fstat", "getpid", "fileno", "_path_normpath", "fsencode", "get_terminal_size")
 
@@ -20,17 +22,38 @@ def _touches_the_disk(called: object) -> bool:
     return module.split(".")[0] in ("posix", "io", "_io", "fcntl", "_duckdb", "duckdb") and name not in _HARMLESS
 
 
-def killed_at(step: int, work: Callable[[], None]) -> tuple[bool, str]:
-    """Whether the work in a child was killed before this step (else it came to its end), and what step that was."""
+def _when_said(begins: str, do: Callable[[], None]) -> None:
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage().startswith(begins):
+                do()
+
+    logger = logging.getLogger("ccg")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(Listener())
+
+
+def _is_within(frame: FrameType | None, file: str) -> bool:
+    while file and frame and not frame.f_code.co_filename.endswith(file):
+        frame = frame.f_back
+    return frame is not None
+
+
+def killed_at(step: int, work: Callable[[], object], within: str = "", after: str = "") -> tuple[bool, str]:
+    """Whether the work in a child was killed before this step (else it came to its end), and what step that was.
+
+    Only steps count that are taken on behalf of a source file whose path ends like ``within``, from when the pipeline
+    says something that begins like ``after``.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
         seen = 0
 
-        def count(frame: object, event: str, called: object) -> None:
+        def count(frame: FrameType, event: str, called: object) -> None:
             nonlocal seen
-            if event == "c_call" and _touches_the_disk(called):
+            if event == "c_call" and _touches_the_disk(called) and _is_within(frame, within):
                 seen += 1
                 if seen == step:
                     sys.setprofile(None)
@@ -39,7 +62,10 @@ def killed_at(step: int, work: Callable[[], None]) -> tuple[bool, str]:
 
         code = 1
         try:
-            sys.setprofile(count)
+            if after:
+                _when_said(after, lambda: sys.setprofile(count))
+            else:
+                sys.setprofile(count)
             work()
             sys.setprofile(None)
             code = 0

@@ -53,12 +53,13 @@ class Night:
     project: Path
     environment: dict[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()  # what the command is run by, such as strace
+    log_folder: Path | None = None  # where it is noted what the night says; else beside home
     process: subprocess.Popen | None = None
     begun: float = 0.0
 
     def begin(self, **options: object) -> Night:
         command = [*self.before, sys.executable, "-c", COMMAND, "nightly"]
-        self.log = self.home.with_name(f"{self.home.name}.said.txt")
+        self.log = (self.log_folder or self.home.parent) / f"{self.home.name}.said.txt"
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 [*command, "--raw", str(self.raw), "--home", str(self.home)],

@@ -75,14 +75,12 @@ def test_what_speaks_to_others_is_noticed(apart: list[str], watched: list[str]) 
     assert outside(Path(watched[-1]))[0] == []
 
 
-def test_a_whole_night_without_a_network(
-    apart: list[str], watched: list[str], sample_raw: Path, tmp_path: Path
-) -> None:
+def test_a_whole_night_without_a_network(apart: list[str], watched: list[str], tmp_path: Path) -> None:
     home = tmp_path / "home"
     interfaces = subprocess.run([*apart, "cat", "/proc/net/dev"], capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^\s*(\w+):", interfaces, re.MULTILINE) == ["lo"], "and that is down"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("CCG_", "DAGSTER_"))}
-    nightly = ["nightly", "--raw", str(sample_raw), "--home", str(home)]
+    nightly = ["nightly", "--raw", str(PROJECT_ROOT / "raw"), "--home", str(home)]
     night = subprocess.run(
         [*apart, *watched, sys.executable, "-m", "ccg_pipeline.cli", *nightly],
         cwd=PROJECT_ROOT,

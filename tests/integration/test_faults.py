@@ -168,7 +168,7 @@ def _held_and_removed(path: Path) -> int:
 def test_a_run_waits_for_another_as_long_as_it_is_told_to(tmp_path: Path) -> None:
     script = (
         "import sys, time, pathlib; from ccg_pipeline.warehouse import sole_writer\n"
-        "with sole_writer(pathlib.Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(0.5)"
+        "with sole_writer(pathlib.Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(2)"
     )
     path, told = tmp_path / "warehouse.duckdb", []
     with subprocess.Popen(

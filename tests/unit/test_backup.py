@@ -10,13 +10,14 @@ import os
 import sqlite3
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from ccg_pipeline import cli
+from ccg_pipeline import cli, homes
 from ccg_pipeline.operations import backup
 from ccg_pipeline.operations.backup import BackupError, back_up, restore
 from ccg_pipeline.settings import Settings
@@ -35,7 +36,7 @@ def settings(tmp_path: Path) -> Settings:
         con.execute("CREATE TABLE raw.extracts AS SELECT 'a' AS extract_id")
     for path, text in {
         settings.run_records: '{"outcome": "published"}\n',
-        settings.last_night: "{}\n",
+        settings.home / "home.json": f'{{"version": {homes.VERSION}}}',
         settings.quarantine / "0123.txt": "reason  it is spoilt\n",
         settings.home / "published" / "2019-05" / "06N" / "06N.html": "<p>pack</p>",
         settings.dagster_home / "dagster.yaml": "telemetry:\n  enabled: false\n",
@@ -65,7 +66,7 @@ def names(folder: Path) -> set[str]:
 KEPT = {
     "warehouse.duckdb",
     "runs.jsonl",
-    "last-night.json",
+    "home.json",
     "quarantine/0123.txt",
     "published/ccg.duckdb",
     "published/2019-05/06N/06N.html",
@@ -110,8 +111,8 @@ def test_a_run_under_way_is_not_backed_up(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "b.tar.gz"
-    with sole_writer(settings.warehouse):
-        assert cli.run(["backup", str(file), "--home", str(settings.home)]) == 1
+    with ThreadPoolExecutor(1) as another, sole_writer(settings.warehouse):
+        assert another.submit(cli.run, ["backup", str(file), "--home", str(settings.home)]).result() == 1
     told = capsys.readouterr().err
     assert str(os.getpid()) in told and "Wait" in told
     assert not file.exists()
@@ -202,6 +203,8 @@ SPOILT: dict[str, tuple[Callable[[Members], object], str]] = {
         lambda m: _document(m, backup._HEAD, lambda head: head.update(format=backup.FORMAT + 1)),
         "made by a newer version",
     ),
+    "a newer layout": (lambda m: _replace(m, "home.json", b'{"version": 99}'), "layout 99; this one knows"),
+    "a layout that says nothing": (lambda m: _replace(m, "home.json", b"{}"), "does not say which version"),
     "a head without format": (lambda m: _document(m, backup._HEAD, lambda head: head.pop("format")), "no backup"),
     "a way out": (lambda m: _smuggle(m, tarfile.TarInfo("home/../../escaped")), "no plain file below"),
     "a path from the root": (lambda m: _smuggle(m, tarfile.TarInfo("/tmp/escaped")), "no plain file below"),
@@ -212,18 +215,18 @@ SPOILT: dict[str, tuple[Callable[[Members], object], str]] = {
     "a file twice": (lambda m: m.insert(2, m[1]), "twice"),
     "a file after the end": (lambda m: m.append(m[1]), "after its end"),
     "another database": (
-        lambda m: _smuggle(m, tarfile.TarInfo("home/published/x")) or _foreign(m),
+        lambda m: _replace(m, "published/ccg.duckdb", b"not a database"),
         "does not open here",
     ),
 }
 
 
-def _foreign(members: Members) -> None:
-    """A publication that is none, with a manifest that agrees."""
-    at = next(i for i, (m, _) in enumerate(members) if m.name == "home/published/ccg.duckdb")
-    members[at] = (members[at][0], b"not a database")
-    says = {"bytes": 14, "sha256": hashlib.sha256(b"not a database").hexdigest()}
-    _document(members, backup._MANIFEST, lambda m: m["files"].update({"published/ccg.duckdb": says}))
+def _replace(members: Members, name: str, content: bytes) -> None:
+    """Another content of a file, with a manifest that agrees."""
+    at = next(i for i, (m, _) in enumerate(members) if m.name == f"home/{name}")
+    members[at] = (members[at][0], content)
+    says = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    _document(members, backup._MANIFEST, lambda m: m["files"].update({name: says}))
 
 
 @pytest.mark.parametrize("how", SPOILT)

@@ -19,8 +19,8 @@ import dagster as dg
 import pytest
 
 from ccg_pipeline import cli
+from ccg_pipeline.homes import HomeError
 from ccg_pipeline.operations import dagster_home
-from ccg_pipeline.operations.dagster_home import DagsterHomeError
 from ccg_pipeline.settings import Settings
 
 VARIABLE = "CCG_DAGSTER_POSTGRES"
@@ -51,7 +51,7 @@ def test_files_at_first_and_postgres_once_it_is_asked_for(settings: Settings, mo
 
     # Without the address nothing may go on in other records than those that the services keep.
     monkeypatch.delenv(VARIABLE)
-    with pytest.raises(DagsterHomeError, match="is not set"):
+    with pytest.raises(HomeError, match="is not set"):
         dagster_home.prepare(settings)
     assert written(settings) == dagster_home.POSTGRES
 
@@ -63,7 +63,7 @@ def test_what_an_operator_changed_stays(settings: Settings, monkeypatch: pytest.
     dagster_home.prepare(settings)
     assert written(settings) == mine
     monkeypatch.setenv(VARIABLE, "postgresql+psycopg2://ccg:hidden-word@db/ccg")
-    with pytest.raises(DagsterHomeError, match="changed by hand") as told:
+    with pytest.raises(HomeError, match="changed by hand") as told:
         dagster_home.prepare(settings)
     assert "hidden-word" not in str(told.value) and written(settings) == mine
     mine += dagster_home.POSTGRES.removeprefix(dagster_home.FILES)
@@ -78,7 +78,7 @@ def test_a_night_stops_with_words_where_the_two_disagree(
     monkeypatch.setenv(VARIABLE, "postgresql+psycopg2://ccg:hidden-word@db/ccg")
     dagster_home.prepare(settings)
     monkeypatch.delenv(VARIABLE)
-    assert cli.run(["nightly", "--raw", str(sample_raw), "--home", str(settings.home)]) == 1
+    assert cli.run(["nightly", "--raw", str(sample_raw), "--home", str(settings.home)]) == 2
     told = capsys.readouterr().err
     assert VARIABLE in told and "Traceback" not in told
 

@@ -118,5 +118,7 @@ def test_the_image_runs_as_nobody_in_particular_and_installs_the_lock() -> None:
     # Of what a night fingerprints, all is there.
     from ccg_pipeline.nights import _PROJECT_PARTS
 
-    copied = " ".join(line for line in lines if line.startswith("COPY"))
+    copied = " ".join(line for line in lines if line.startswith("COPY") and "--from" not in line)
+    allowed = set((PROJECT_ROOT / ".dockerignore").read_text().split()) | {"./", "COPY"}
+    assert [name for name in copied.split() if not {name, f"!{name}"} & allowed] == []
     assert [part for part in (*_PROJECT_PARTS, "workspace.yaml", "pyproject.toml") if part not in copied] == []

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -14,9 +16,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ccg_pipeline import cli, nights
+from ccg_pipeline import cli, homes, nights
 from ccg_pipeline.operations import doctor
 from ccg_pipeline.operations.doctor import LOOK, OK, WRONG
+from ccg_pipeline.publication import datasets
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 from ccg_pipeline.warehouse import sole_writer
 
@@ -28,7 +31,8 @@ def settings(tmp_path: Path) -> Settings:
     """A home after a night that went well, without a daemon."""
     settings = Settings(tmp_path / "raw", tmp_path / "home")
     settings.raw.mkdir()
-    settings.published.parent.mkdir(parents=True)
+    homes.ready(settings)
+    settings.published.parent.mkdir()
     with duckdb.connect(str(settings.warehouse)) as con:
         con.execute("CREATE SCHEMA raw; CREATE SCHEMA marts")
         con.execute("CREATE TABLE marts.fct_indicator_values AS SELECT 1 AS value")
@@ -61,7 +65,7 @@ def test_a_home_that_is_well(settings: Settings, capsys: pytest.CaptureFixture[s
     assert "02:00 BST (01:00 UTC)" in found(settings, "schedule")[1]
     assert cli.run(["doctor", "--home", str(settings.home), "--raw", str(settings.raw)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["ok", "Python", ".".join(map(str, __import__("sys").version_info[:3]))]
+    assert lines[0].split() == ["ok", "Python", ".".join(map(str, sys.version_info[:3]))]
     assert cli.run(["doctor", "--home", str(settings.home), "--raw", str(settings.raw), "--format", "json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["verdict"], answer["home"]) == (LOOK, str(settings.home))
@@ -105,7 +109,8 @@ PLACES: dict[str, Callable[[Settings], Path]] = {
     "publication": lambda s: s.published,
     "folder of publications": lambda s: s.published.parent,
     "run records": lambda s: s.run_records,
-    "last night": lambda s: s.last_night,
+    "home's version": lambda s: s.home / "home.json",
+    "notices": lambda s: s.notices,
     "Dagster's folder": lambda s: s.dagster_home,
     "dagster.yaml": lambda s: s.dagster_home / "dagster.yaml",
     "Dagster's runs": lambda s: s.dagster_home / "history" / "runs.db",
@@ -140,6 +145,7 @@ def test_anything_in_any_place_is_told_without_a_traceback(
     ("place", "topic"),
     [
         ("home", "home folder"),
+        ("home's version", "home folder"),
         ("lock", "write lock"),
         ("publication", "publication"),
         ("run records", "last run"),
@@ -148,7 +154,11 @@ def test_anything_in_any_place_is_told_without_a_traceback(
     ],
 )
 def test_what_stands_where_it_must_not_is_wrong(settings: Settings, place: str, topic: str) -> None:
-    thing = "bytes of something else" if place in ("home", "publication", "Dagster's runs") else "a folder"
+    thing = (
+        "bytes of something else"
+        if place in ("home", "home's version", "publication", "Dagster's runs")
+        else "a folder"
+    )
     _in_its_place(PLACES[place], THINGS[thing])(settings)
     assert found(settings, topic)[0] == WRONG
 
@@ -160,9 +170,10 @@ def test_a_run_that_is_writing_and_one_that_was_killed(settings: Settings) -> No
         assert found(settings, "write lock", datetime.now(UTC) + timedelta(hours=5))[0] == LOOK
     assert found(settings, "write lock") == (OK, "free ")
 
-    log = settings.home / "logs" / f"nightly-{NOW:%Y%m%dT%H%M%SZ}.log"
-    log.parent.mkdir()
-    log.touch()
+    script = "import sys; from ccg_pipeline import nights; from ccg_pipeline.settings import Settings; import datetime"
+    script += "; home = sys.argv[1]; s = Settings.from_environment(home, home)"
+    script += "; nights.begin(s, 'killed', nights.NIGHTLY, datetime.datetime(2019, 9, 2, 7, tzinfo=datetime.UTC))"
+    subprocess.run([sys.executable, "-c", script, str(settings.home)], check=True, cwd=PROJECT_ROOT)
     told = [f for f in doctor.examine(settings, NOW) if f.topic == "last run"]
     assert [(f.verdict, "did not end" in f.found) for f in told] == [(LOOK, True), (OK, False)]
     record(settings, at=NOW)
@@ -234,6 +245,46 @@ def test_files_in_quarantine_and_leftovers(settings: Settings) -> None:
     settings.published.with_suffix(".next").touch()
     verdict, words = found(settings, "leftovers")
     assert verdict == LOOK and "2 of ended runs" in words
+
+
+def test_homes_of_other_versions(settings: Settings) -> None:
+    (settings.home / "home.json").write_text('{"version": 99}')
+    verdict, words = found(settings, "home folder")
+    assert verdict == WRONG and "newer version" in words
+    (settings.home / "home.json").write_text('{"version": 1}')
+    assert found(settings, "home folder")[0] == LOOK
+
+
+def test_what_is_stale_and_what_is_overdue(settings: Settings) -> None:
+    columns = {f: "NULL::DATE" for f in datasets.State.__dataclass_fields__}
+    columns |= {"dataset": "'ae'", "dataset_name": "'A&E'", "frequency": "'month'", "due_on": "DATE '2019-09-01'"}
+    columns |= {"is_stale": "false", "extracts_held_back": "2", "stale_since": "TIMESTAMP '2019-08-30 01:00'"}
+    rows = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+    settings.published.unlink()
+    with duckdb.connect(str(settings.published)) as con:
+        con.execute(f"CREATE SCHEMA marts; CREATE TABLE marts.dim_datasets AS SELECT {rows}")
+    assert found(settings, "datasets", NOW - timedelta(days=1)) == (OK, "1, none stale, none overdue ")
+    verdict, words = found(settings, "datasets", NOW)
+    assert verdict == LOOK and "1 overdue: ae (due on 2019-09-01)" in words
+    with duckdb.connect(str(settings.published)) as con:
+        con.execute("UPDATE marts.dim_datasets SET is_stale = true, due_on = NULL")
+    verdict, words = found(settings, "datasets", NOW)
+    assert verdict == LOOK and "ae stale: 2 new files, received from 30 August 2019" in words
+
+
+def test_notices_and_retention_as_the_environment_has_them(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(settings, "notices") == (OK, "off ")
+    monkeypatch.setenv("CCG_NOTIFY_WEBHOOK_FORM", "slack")
+    monkeypatch.setenv("CCG_NOTIFY_WEBHOOK_URL", "ftp://hidden-word")
+    verdict, words = found(settings, "notices")
+    assert verdict == WRONG and "hidden-word" not in words
+    monkeypatch.setenv("CCG_NOTIFY_WEBHOOK_URL", "https://example.org/hidden-word")
+    verdict, words = found(settings, "notices")
+    assert verdict == OK and words.startswith("by webhook of ") and "hidden-word" not in words
+
+    assert found(settings, "retention")[0] == OK
+    monkeypatch.setenv("CCG_KEEP_LOGS_DAYS", "some")
+    assert found(settings, "retention")[0] == WRONG
 
 
 def test_records_in_postgres_are_told_and_missing_settings_are_wrong(

@@ -1,0 +1,161 @@
+"""A night killed at many points: the publication is whole and the former or the new one, and the next night does all
+that is left to do.
+
+Three ways to kill, for what each costs: the whole process group held at moments of a night and its home copied, which
+is what SIGKILL leaves; SIGKILL itself, of the group and of the parent alone with dbt living on; and the step that
+publishes killed at each thing it does to a file or a database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import contents
+import kit
+from conftest import Crash, Stage
+
+SCHEMAS = ("raw", "catalogue", "staging", "intermediate", "marts", "checks")
+KILLS = int(os.environ.get("CCG_FAULT_KILLS", "10"))
+# How many of the states are gone on from, at most: all, unless one is in a hurry.
+RERUNS = int(os.environ.get("CCG_FAULT_RERUNS", "1000"))
+
+
+def test_what_a_kill_leaves_at_any_moment(stage: Stage) -> None:
+    """Held at moments of the night: each copy is what a kill at that moment leaves."""
+    _swap_at_each_step(stage)
+    outcomes = {crash.name: _published(stage, crash.home, crash.name) for crash in stage.crashes}
+    alike: dict[str, list[Crash]] = {}
+    for crash in stage.crashes:
+        alike.setdefault(_state(crash), []).append(crash)
+    chosen = list(alike)[:: max(1, -(-len(alike) // RERUNS))]
+    went = dict(zip(chosen, kit.each(chosen, lambda state: _gone_on(stage, alike[state][0])), strict=True))
+    print(f"\nKilled at {len(stage.crashes)} points, which left {len(alike)} states that differ:\n")
+    print(f"{'point':14}{'stage':10}{'published':12}next night")
+    for state, crashes in alike.items():
+        for crash in crashes:
+            first = alike[state][0]
+            again = "not tried" if state not in went else went[state] if crash is first else f"as {first.name}"
+            print(f"{crash.name:14}{crash.stage:10}{outcomes[crash.name]:12}{again}")
+    print(
+        f"\nPublished after the kill: {dict(Counter(outcomes.values()))}; next nights: {dict(Counter(went.values()))}"
+    )
+    assert len(stage.crashes) >= 50
+    assert set(outcomes.values()) == {"none", "former", "new"}
+    assert set(went.values()) == {"as undisturbed"}
+
+
+def _swap_at_each_step(stage: Stage) -> None:
+    """Adds what kills at each step of the publishing leave to the crashes of the stage."""
+    former = kit.marts(stage.first)
+    second = [crash for crash in stage.crashes if crash.name.startswith("second")]
+    base = next(crash for crash in reversed(second) if kit.marts(crash.home) == former)
+    left, home = stage.folder / "swaps", stage.folder / "homes" / "swap"
+    done = subprocess.run(
+        [sys.executable, "swapping.py", *map(str, (stage.after, home, base.home, left))],
+        cwd=Path(__file__).parent,
+        env=kit.environment(stage.project, PYTHONPATH=f"{stage.project}:{Path(__file__).parent}"),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    steps = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(steps) > 20 and not steps[-1][2]
+    assert {"fsync", "replace", "chmod", "sendfile"} <= {name for _, name, _ in steps}
+    stage.crashes += [Crash(f"swap {step:03}", name[:9], left / f"{step:03}") for step, name, _ in steps]
+
+
+def test_killed_again_and_again(stage: Stage) -> None:
+    """SIGKILL of the whole group at moments spread over the night, each night begun on what the last one left."""
+    home = stage.new("killed")
+    outcomes = []
+    for number in range(KILLS):
+        night = kit.Night(stage.after, home, stage.project).begin()
+        time.sleep(stage.seconds * (number + 0.5) / KILLS)
+        at = night.stage()
+        night.kill()
+        outcomes.append((at, _published(stage, home, f"kill {number}")))
+    ended = kit.night(stage.after, home, stage.project)
+    print(f"\nKilled {KILLS} times in a row: {', '.join(f'{at} ({published})' for at, published in outcomes)}")
+    assert ended.code == 0, ended.said
+    assert "did not end" in ended.said
+    _is_as_undisturbed(stage, home)
+
+
+def test_the_parent_alone_is_killed_and_dbt_lives_on(stage: Stage) -> None:
+    home = stage.new("parent")
+    night = kit.Night(stage.after, home, stage.project).begin()
+    while night.stage() != "build" or len(_living(night.group)) < 2:
+        assert night.process is not None and night.process.poll() is None, night.said()
+        time.sleep(0.05)
+    time.sleep(3)
+    assert night.process is not None
+    night.process.kill()
+    night.process.wait()
+    left = _living(night.group)
+    assert _published(stage, home, "parent") == "former"
+    ended = kit.night(stage.after, home, stage.project)
+    print(f"\nParent killed, {len(left)} child lives on; the next night at once: exit {ended.code}")
+    assert ended.code == 0, ended.said
+    _is_as_undisturbed(stage, home)
+
+
+def _living(group: int) -> list[int]:
+    return [process for process, state in kit.states(group).items() if state not in "ZX"]
+
+
+def _published(stage: Stage, home: Path, name: str) -> str:
+    """Whether nothing, the former or the new publication stands in a home; it opens, and is one of these exactly."""
+    if not kit.published(home).exists():
+        return "none"
+    content = contents.of(kit.published(home)) | _raw(kit.published(home))
+    for word, other in (("former", stage.first), ("new", stage.second)):
+        if content == contents.of(kit.published(other)) | _raw(kit.published(other)):
+            return word
+    raise AssertionError(f"{name}: {kit.published(home)} is neither the former nor the new publication")
+
+
+def _raw(database: Path) -> dict[str, str]:
+    return {f"raw.{table}": is_ for table, is_ in contents.of(database, "raw").items() if table in ("ae", "dtoc")}
+
+
+def _gone_on(stage: Stage, crash: Crash) -> str:
+    """The next night after a kill, and what became of it."""
+    raw, whole = (stage.before, stage.first) if crash.name.startswith("first") else (stage.after, stage.second)
+    home = kit.copied(crash.home, stage.folder / "homes" / f"again-{crash.name.replace(' ', '-')}")
+    ended = kit.night(raw, home, stage.project)
+    if ended.code:
+        return f"exit {ended.code}: {ended.said[-1500:]}"
+    return _is_as_undisturbed(stage, home, whole)
+
+
+def _is_as_undisturbed(stage: Stage, home: Path, whole: Path | None = None) -> str:
+    whole = whole or stage.second
+    other = contents.differences(contents.of(kit.published(home)), contents.of(kit.published(whole)))
+    assert other == [], f"{home.name}: other marts {other}"
+    assert kit.rows_loaded_twice(home) == []
+    assert list(home.rglob("*.next")) == []
+    return "as undisturbed"
+
+
+def _state(crash: Crash) -> str:
+    """What of a home the next night reads, as a hash: the contents of both databases and which files are there.
+
+    Not in it: logs, records of runs, and Dagster's history, which are written and not gone by.
+    """
+    parts: list[object] = [crash.name.split()[0] if not kit.published(crash.home).exists() else ""]
+    for database in (crash.home / "warehouse.duckdb", kit.published(crash.home)):
+        if database.exists():
+            tables = {schema: contents.of(database, schema) for schema in SCHEMAS}
+            parts.append({name: hashes for name, hashes in tables.items() if hashes})
+    for path in sorted(crash.home.rglob("*")):
+        name = path.relative_to(crash.home).as_posix()
+        if path.is_file() and not name.startswith(("dagster/", "logs/", "runs.", "dbt/logs", "dbt/target/dbt-")):
+            parts.append(name if path.suffix != ".json" else (name, path.stat().st_size))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
