@@ -169,10 +169,10 @@ def end(settings: Settings, begun: Begun, outcome: str, exit_code: int, **found:
     return record
 
 
-def _peak_memory_mb() -> dict[str, int]:
-    """The most memory that this process has held so far, and the largest of those that it has started (dbt), in MiB."""
-    held = {"pipeline": resource.RUSAGE_SELF, "models": resource.RUSAGE_CHILDREN}
-    return {name: resource.getrusage(who).ru_maxrss // 1024 for name, who in held.items()}
+def _peak_memory_mb() -> int:
+    """The most memory that this process has held so far, in MiB. What dbt held is not told: the system counts what the
+    process that started it held then as its own."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def record_run(settings: Settings, record: dict[str, Any]) -> None:

@@ -248,7 +248,7 @@ def test_two_that_arrive_together_and_do_not_say_which_is_later_both_wait(settin
 
 
 def test_a_file_that_cannot_be_read_tonight_is_tried_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(*_: object) -> None:
+    def gone(*_: object, **__: object) -> None:
         raise OSError("the share is not mounted")
 
     with monkeypatch.context() as patch:
