@@ -11,13 +11,12 @@ column more is none, tables widen by themselves.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
-from ccg_pipeline import durable, warehouse
+from ccg_pipeline import durable, troubles, warehouse
 from ccg_pipeline.settings import Settings
 
 VERSION = 2
@@ -72,8 +71,8 @@ def ready(settings: Settings) -> list[str]:
         raise HomeError(str(error)) from None
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        if not os.access(settings.home, os.W_OK | os.X_OK):
-            raise PermissionError(13, "no permission to write in it")
+        if why := troubles.why_not_writable(settings.home):
+            raise HomeError(f"the home folder {why}")
         version = version_of(settings.home)
         if version is None:
             _note(settings, VERSION)

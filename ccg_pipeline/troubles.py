@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ccg_pipeline.settings import Settings
 
-_FULL = re.compile(r"No space left on device|database or disk is full|Disk quota exceeded|File too large", re.I)
+_FULL = re.compile(r"No space left on device|database or disk is full", re.I)
+_LIMITED = re.compile(r"Disk quota exceeded|File too large", re.I)
 # What SQLite says on a full disk, and on a broken one.
 _BROKEN = re.compile(r"disk I/O error|Input/output error", re.I)
 _READ_ONLY = re.compile(
@@ -39,6 +40,12 @@ def in_words(error: BaseException | str, settings: Settings) -> str | None:
         return (
             f"no room is left in {folder} ({_free(folder)}). Make room on that disk, then run ccg nightly again: "
             f"nothing needs to be repaired. ({what})"
+        )
+    if _LIMITED.search(text):
+        return (
+            f"{_user()} may not write as much in {_folder(text, settings)} as is needed. Raise the quota of that user "
+            f"or the limit of the size of files (ulimit -f, LimitFSIZE), then run ccg nightly again: nothing needs to "
+            f"be repaired. ({what})"
         )
     if _NO_MEMORY.search(text):
         return (

@@ -117,7 +117,7 @@ def test_what_stands_in_the_way_of_a_night_and_goes_again(stage: Stage) -> None:
         ended = _night(stage, home)
         _show("home folder read-only", ended)
     assert ended.code == 2
-    _is_told(ended, home, "cannot be written")
+    _is_told(ended, home, "mounted read-only")
     _stands(stage, home)
 
     with read_only(home / "published"):

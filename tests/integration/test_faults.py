@@ -231,7 +231,7 @@ def test_contents_tell_a_changed_row_and_not_another_order(tmp_path: Path) -> No
         ),
         ("IO Error: Could not write to '{home}/x': No space left on device", "no room is left in {home} (", "repaired"),
         ("OperationalError: (sqlite3) database or disk is full", "no room is left in {home} (", "full"),
-        ("OSError: [Errno 27] File too large", "no room is left in {home} (", "Make room"),
+        ("OSError: [Errno 27] File too large", "", "may not write as much in {home} as is needed"),
         ("PermissionError: [Errno 13] Permission denied: '{home}/published/x'", "{home} cannot be written", "mounted"),
         ("The dbt CLI process\n\n`dbt build`\n\nfailed with exit code `-9`.", "memory ran out", "container"),
         ("IO Error: Corrupt database file: computed checksum 1", "{home}/warehouse.duckdb is damaged", "backup"),
@@ -239,7 +239,8 @@ def test_contents_tell_a_changed_row_and_not_another_order(tmp_path: Path) -> No
 )
 def test_trouble_is_told_with_the_folder_and_what_to_do(tmp_path: Path, error: str, begins: str, says: str) -> None:
     words = troubles.in_words(error.format(home=tmp_path), Settings(tmp_path, tmp_path))
-    assert words is not None and words.startswith(begins.format(home=tmp_path)) and says in words
+    assert words is not None and words.startswith(begins.format(home=tmp_path))
+    assert says.format(home=tmp_path) in words
 
 
 def test_what_is_no_trouble_of_the_machine_keeps_its_own_words(tmp_path: Path) -> None:
