@@ -153,6 +153,17 @@ def states(group: int) -> dict[int, str]:
     return found
 
 
+def dbt_of(group: int) -> list[int]:
+    """The processes of dbt among those of a group."""
+    found = []
+    for process, state in states(group).items():
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+            if state not in "ZX" and any(word.endswith(b"/dbt") for word in command[:2]):
+                found.append(process)
+    return found
+
+
 def each(items: Iterable[Item], work: Callable[[Item], Result]) -> list[Result]:
     """The work done on each item, two at a time."""
     with ThreadPoolExecutor(WORKERS) as pool:

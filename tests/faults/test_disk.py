@@ -142,11 +142,10 @@ def test_what_stands_in_the_way_of_a_night_and_goes_again(stage: Stage) -> None:
     _stands(stage, home)
 
     night = kit.Night(stage.after, home, stage.project, log_folder=stage.folder).begin()
-    _wait(lambda: night.stage() == "build" and len(kit.states(night.group)) > 1)
+    _wait(lambda: night.stage() == "build" and bool(kit.dbt_of(night.group)))
     time.sleep(1)
-    for process in kit.states(night.group):
-        if process != night.group:
-            os.kill(process, signal.SIGKILL)
+    for process in kit.dbt_of(night.group):
+        os.kill(process, signal.SIGKILL)
     ended = night.end()
     _show("dbt ended by the system", ended)
     assert ended.code == 1

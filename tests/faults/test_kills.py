@@ -91,23 +91,20 @@ def test_killed_again_and_again(stage: Stage) -> None:
 def test_the_parent_alone_is_killed_and_dbt_lives_on(stage: Stage) -> None:
     home = stage.new("parent")
     night = kit.Night(stage.after, home, stage.project).begin()
-    while night.stage() != "build" or len(_living(night.group)) < 2:
+    while night.stage() != "build" or not kit.dbt_of(night.group):
         assert night.process is not None and night.process.poll() is None, night.said()
         time.sleep(0.05)
     time.sleep(3)
     assert night.process is not None
     night.process.kill()
     night.process.wait()
-    left = _living(night.group)
+    left = kit.dbt_of(night.group)
+    assert left
     assert _published(stage, home, "parent") == "former"
     ended = kit.night(stage.after, home, stage.project)
-    print(f"\nParent killed, {len(left)} child lives on; the next night at once: exit {ended.code}")
+    print(f"\nParent killed, {len(left)} process of dbt lives on; the next night at once: exit {ended.code}")
     assert ended.code == 0, ended.said
     _is_as_undisturbed(stage, home)
-
-
-def _living(group: int) -> list[int]:
-    return [process for process, state in kit.states(group).items() if state not in "ZX"]
 
 
 def _published(stage: Stage, home: Path, name: str) -> str:
