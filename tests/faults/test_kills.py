@@ -23,8 +23,8 @@ from conftest import Crash, Stage
 
 SCHEMAS = ("raw", "catalogue", "staging", "intermediate", "marts", "checks")
 KILLS = int(os.environ.get("CCG_FAULT_KILLS", "10"))
-# How many of the states are gone on from, at most: all, unless one is in a hurry.
-RERUNS = int(os.environ.get("CCG_FAULT_RERUNS", "1000"))
+# How many of the states are gone on from, at most, spread over all of them.
+RERUNS = int(os.environ.get("CCG_FAULT_RERUNS", "60"))
 
 
 def test_what_a_kill_leaves_at_any_moment(stage: Stage) -> None:
