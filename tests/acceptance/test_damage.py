@@ -223,8 +223,8 @@ def _and_then(path: Path, content: bytes) -> Callable[..., Extract]:
     """The reader, and the file is another when it has read it."""
     read = loading.read_extract
 
-    def reads(*args: Any) -> Extract:
-        extract = read(*args)
+    def reads(*args: Any, **named: Any) -> Extract:
+        extract = read(*args, **named)
         path.write_bytes(content)
         return extract
 

@@ -74,9 +74,10 @@ def test_status_before_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixtu
     ],
 )
 def test_wrong_use_is_told_and_exits_2(
-    sample_home: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    sample_home: Path, tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    home = ["--home", str(sample_home)] if arguments[0] in ("nightly", "indicators") else []
+    homes = {"nightly": tmp_path, "indicators": sample_home}  # a night that cannot begin leaves its record too
+    home = ["--home", str(homes[arguments[0]])] if arguments[0] in homes else []
     assert cli.run([*arguments, *home]) == 2
     assert capsys.readouterr().err.startswith("ccg: ")
 

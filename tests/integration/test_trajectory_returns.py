@@ -15,7 +15,7 @@ import pytest
 from board_paper import HEADINGS, write_returns
 from conftest import build_marts, land, opened
 
-from ccg_pipeline.publication.explain import _trajectories, _trajectory_as_text
+from ccg_pipeline.publication.explain import _ask, _trajectories, _trajectory_as_text
 from ccg_pipeline.settings import Settings
 
 INDICATOR = "ACT_AE_ATTENDANCES_CCG"
@@ -119,8 +119,10 @@ def test_the_committee_reads_the_plan_in_words_and_ccg_explain_tells_it(
         value = {
             **{"indicator_id": INDICATOR, "org_code": "06K", "org_level": "ccg", "period_type": "month"},
             **{"period_start": date(2014, 6, 1), "period_end": date(2014, 6, 30)},
+            **{"source": "reported", "standard_id": None},
         }
-        (plan,) = _trajectories(con, value)
+        _ask(con, {}, [value])
+        (plan,) = _trajectories(con)[0]
     assert row == (
         *("April to June 2014", "46,482", "45,955", "-527", "-1.1 %", "on plan", "15,552.6", "184,345.8", "99 %"),
         "ENHCCG operational plan 2014/16, line 3",

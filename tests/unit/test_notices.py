@@ -514,7 +514,7 @@ def test_the_doctor_says_how_notices_stand(settings: Settings, environment: Call
         assert finding() == (doctor.LOOK, "by webhook: failure, breach; 1 wait to be sent")
         environment(WEBHOOK_FORM="telex")
     verdict, words = finding()
-    assert verdict == doctor.LOOK and "WEBHOOK_FORM: expected slack or teams" in words and PATH not in words
+    assert verdict == doctor.WRONG and "WEBHOOK_FORM: expected slack or teams" in words and PATH not in words
 
 
 HOSTILE = "\u202e<!channel> [x](https://evil.example) `*_\r\nSubject: x\x00 {{DATE(2017-02-14T06:00:00Z)}} @here & </b>"
