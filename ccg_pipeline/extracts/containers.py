@@ -129,7 +129,7 @@ class _Sheet:
         self.shared = re.compile(tag + rb"c\s(?:[^<>]*?\s)?t=\"s\"[^<>]*>\s*" + tag + rb"v>\s*([0-9]{1,9})\s*<")
 
 
-# Any tag may have a prefix (<x:c>). Looking for one at every tag takes thrice the time, and hardly any workbook has them.
+# Any tag may have a prefix (<x:c>). To look for one at every tag takes thrice the time, and hardly any workbook has it.
 _PREFIXED, _PLAIN = _Sheet(rb"<(?:[^\s<>/!?\"'=]+:)?"), _Sheet(rb"<")
 _PREFIX = re.compile(rb":(?:c|row|v)[\s/>]")
 

@@ -116,7 +116,7 @@ def test_as_known_at_through_the_command(
     assert [row["numerator"] for row in json.loads(shown.out)] == [92]
     then = settings.rebuilt_as_known_at(datetime.combine(BETWEEN, time.max)).published
     assert f"-> {then}" in shown.err and "as known at 2019-05-01" in shown.err
-    assert list(settings.scratch.glob("as-known-at*")) == []
+    assert list(settings.scratch.glob("as-known-at*.duckdb*")) == []
     with opened(then) as con:
         assert con.execute("SELECT file_name, status FROM marts.extracts").fetchall() == [("0 first.xlsx", "loaded")]
         assert con.execute("SELECT count(*) FROM marts.fct_restatements").fetchall() == [(0,)]

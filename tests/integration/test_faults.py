@@ -54,13 +54,13 @@ def again():
     return "well"
 
 outcomes = []
-for work, state, after in (
-    (swap, lambda: shown(published), lambda: (swap(), shown(published))[1]),
-    (begin, lambda: "", again),
+for work, every, state, after in (
+    (swap, 1, lambda: shown(published), lambda: (swap(), shown(published))[1]),
+    (begin, 5, lambda: "", again),
 ):
     step, is_killed = 0, True
     while is_killed:
-        step += 1
+        step += every
         for folder in (home, fresh):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(base / "before", home)
