@@ -16,6 +16,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 # Records of runs are small; what Dagster and dbt keep of one run is tens of megabytes.
 _DAYS_KEPT = {"runs": 1095, "logs": 90, "quarantine": 90, "dagster": 60, "rebuilds": 30, "dbt": 7}
+_MOST_FILE_MB = 256
 # The address of the PostgreSQL database that is to hold Dagster's own records, as a URL; a secret.
 DAGSTER_POSTGRES = "CCG_DAGSTER_POSTGRES"
 
@@ -36,7 +37,7 @@ class Settings:
     raw: Path
     home: Path
     as_known_at: datetime | None = None
-    most_file_bytes: int = 256 * 1024**2
+    most_file_bytes: int = _MOST_FILE_MB * 1024**2
     duckdb_memory_mb: int = 2048
 
     @classmethod
@@ -50,7 +51,7 @@ class Settings:
         return cls(
             raw=Path(os.path.realpath(raw or os.environ.get("CCG_RAW") or PROJECT_ROOT / "raw")),
             home=Path(os.path.realpath(home or os.environ.get("CCG_HOME") or PROJECT_ROOT / "var")),
-            most_file_bytes=_number_above_0("CCG_MOST_FILE_MB", 256) * 1024**2,
+            most_file_bytes=_number_above_0("CCG_MOST_FILE_MB", _MOST_FILE_MB) * 1024**2,
             duckdb_memory_mb=_number_above_0("CCG_DUCKDB_MEMORY_MB", 2048),
         )
 
