@@ -7,7 +7,7 @@ counts of patients and nothing that stood in a cell: who is told looks the figur
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -18,6 +18,8 @@ from ccg_pipeline import nights, warehouse
 from ccg_pipeline.notices import told as memory
 from ccg_pipeline.notices.told import Told
 from ccg_pipeline.notices.wording import Notice, clean, notice, without_contents
+from ccg_pipeline.publication import datasets
+from ccg_pipeline.publication.datasets import State
 from ccg_pipeline.settings import Settings
 
 _LISTED = 10
@@ -135,9 +137,9 @@ def news(settings: Settings, told: Told, kinds: tuple[str, ...], today: date) ->
     published = f"{stat.st_size}-{stat.st_mtime_ns}"
     with warehouse.reading(settings.published) as con:
         readers: dict[str, dict[str, Callable[[], dict[str, str]]]] = {
-            "failure": {"stale": lambda: _stale(con)},
+            "failure": {"stale": lambda: _stale(datasets.read(con).values())},
             "quarantine": {"quarantine": lambda: _quarantine(con)},
-            "overdue": {"overdue": lambda: _overdue(con, today)},
+            "overdue": {"overdue": lambda: _overdue(datasets.read(con).values(), today)},
         }
         for kind in kinds:
             for name, read in readers.get(kind, {}).items():
@@ -183,18 +185,13 @@ _CLOSING = {
 }
 
 
-def _stale(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+def _stale(states: Iterable[State]) -> dict[str, str]:
     """Datasets of which new files are held back, so that older figures stay, by dataset and time."""
-    if not _has_mart(con, "dim_datasets"):
-        return {}
-    rows = con.execute(
-        "SELECT dataset, stale_since::VARCHAR, strftime(stale_since, '%Y-%m-%d'), stale_reason "
-        "FROM marts.dim_datasets WHERE is_stale ORDER BY 1"
-    ).fetchall()
     return {
-        f"{dataset} {since}": f"{dataset}: files held back since {day}, its figures are those last published. "
-        f"{clean(without_contents(reason or ''), 190)}"
-        for dataset, since, day, reason in rows
+        f"{state.dataset} {state.stale_since}": f"{state.dataset}: files held back since {state.stale_since:%Y-%m-%d}, "
+        f"its figures are those last published. {clean(without_contents(state.stale_reason or ''), 190)}"
+        for state in states
+        if state.is_stale
     }
 
 
@@ -219,17 +216,13 @@ def _quarantined(name: str, dataset: str | None, reason: str) -> str:
     return f"{clean(without_contents(name), 100)}: {clean(said, 190)}"
 
 
-def _overdue(con: duckdb.DuckDBPyConnection, today: date) -> dict[str, str]:
+def _overdue(states: Iterable[State], today: date) -> dict[str, str]:
     """Datasets of which a period should have been published before today, by dataset and period."""
-    if not _has_mart(con, "dim_datasets"):
-        return {}
-    rows = con.execute(
-        "SELECT dataset, strftime(next_period_start, '%Y-%m-%d'), due_on FROM marts.dim_datasets "
-        f"WHERE due_on < DATE '{today}' ORDER BY 1"
-    ).fetchall()
     return {
-        f"{dataset} {period}": f"{dataset}: the period from {period} was due on {due_on}"
-        for dataset, period, due_on in rows
+        f"{state.dataset} {state.next_period_start}": f"{state.dataset}: the period from {state.next_period_start} was "
+        f"due on {state.due_on}"
+        for state in states
+        if state.is_overdue(today)
     }
 
 
@@ -361,15 +354,6 @@ def _judged(con: duckdb.DuckDBPyConnection) -> list[str]:
             "SELECT DISTINCT standard_id FROM marts.fct_standard_comparisons WHERE is_met IS NOT NULL ORDER BY 1"
         ).fetchall()
     ]
-
-
-def _has_mart(con: duckdb.DuckDBPyConnection, name: str) -> bool:
-    """Whether the publication has a mart: one made by an older version may not have it yet."""
-    found = con.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = 'ccg' AND schema_name = 'marts' "
-        f"AND table_name = {_literal(name)}"
-    )
-    return found.fetchone() is not None
 
 
 def _literal(text: str) -> str:

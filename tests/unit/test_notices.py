@@ -38,7 +38,8 @@ _TABLES = """
     CREATE TABLE raw.extracts (extract_id VARCHAR, dataset VARCHAR, outcome VARCHAR, reason VARCHAR);
     CREATE TABLE marts.dim_datasets (
         dataset VARCHAR, next_period_start DATE, due_on DATE, is_stale BOOLEAN, stale_since TIMESTAMP,
-        stale_reason VARCHAR
+        stale_reason VARCHAR, dataset_name VARCHAR, frequency VARCHAR, last_period_start DATE,
+        latest_period_start DATE, latest_period_end DATE, next_period_end DATE, extracts_held_back BIGINT
     );
     CREATE TABLE marts.fct_standard_comparisons (standard_id VARCHAR, is_met BOOLEAN);
     CREATE TABLE marts.fct_breaches (
@@ -52,6 +53,10 @@ _TABLES = """
         previous_extract_ids VARCHAR[], extract_ids VARCHAR[]
     );
 """
+
+
+# What no notice tells of a dataset.
+_UNTOLD = ("name", "month", None, None, None, None, 0)
 
 
 def breach(standard: str, org: str, month: str, severity: str = "major", name: str = "A Trust") -> tuple:
@@ -81,6 +86,7 @@ def publish(settings: Settings, **tables: list[tuple]) -> None:
     with duckdb.connect(str(beside)) as con:
         con.execute(_TABLES)
         for table, rows in tables.items():
+            rows = [(*row, *_UNTOLD) for row in rows] if table == "dim_datasets" else rows
             schema = "raw" if table in ("received_files", "extracts") else "marts"
             if rows:
                 row = f"({', '.join('?' * len(rows[0]))})"
