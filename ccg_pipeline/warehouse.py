@@ -72,6 +72,11 @@ REGISTRY: dict[str, dict[str, str]] = {
         "part": "VARCHAR NOT NULL",
         "period_start": "DATE NOT NULL",
     },
+    # At most one row: the state of the project whose models made what dbt keeps from night to night. None while that is
+    # being made anew.
+    "kept_models": {
+        "project_fingerprint": "VARCHAR NOT NULL",
+    },
     # One row a run (`run_tables`); times in UTC.
     "runs": {
         "run_id": "VARCHAR NOT NULL",
@@ -138,6 +143,10 @@ class WarehouseBusyError(Exception):
 
 class WarehouseDamagedError(Exception):
     """The file is no longer a database. The text says what to do."""
+
+
+# Rows that DuckDB stores together. Parquet in groups of as many is taken over by all cores, and a quarter sooner.
+_ROW_GROUP = 122_880
 
 
 # The runs of this process that hold the right to write, by warehouse.
@@ -290,6 +299,12 @@ def writing(
         con.close()
 
 
+def commit(con: duckdb.DuckDBPyConnection) -> None:
+    """Keep what a connection of `writing` has written so far, whatever befalls the rest of it."""
+    con.execute("COMMIT")
+    con.execute("BEGIN")
+
+
 def _widen(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> None:
     """Bring a table of an older version up to this one's columns; rows of extracts no longer at hand stay."""
     query = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'raw' AND table_name = ?"
@@ -322,7 +337,7 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, row
     # A path of its own each time: DuckDB keeps what it read of a file by its path, and may give parts of one file for
     # another of the same length that took its place within a second.
     parquet = scratch / f"{uuid.uuid4().hex}.parquet"
-    rows.write_parquet(parquet)
+    rows.write_parquet(parquet, compression="lz4", row_group_size=_ROW_GROUP)
     try:
         con.execute(f"DELETE FROM raw.{table} WHERE extract_id = ?", [extract_id])
         columns = ", ".join(rows.columns)

@@ -9,7 +9,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import duckdb
-from conftest import build_marts, land, mart_rows, opened
+from building import build_marts
+from conftest import land, mart_rows, opened
 
 from ccg_pipeline.settings import Settings
 

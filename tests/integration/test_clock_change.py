@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import build_marts, land
+from building import build_marts
+from conftest import land
 
 from ccg_pipeline import nights
 from ccg_pipeline.operations import doctor

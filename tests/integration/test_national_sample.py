@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import NIGHT, build_marts, opened
+from building import build_marts
+from conftest import NIGHT, opened
 
 from ccg_pipeline import cli, extracts
 from ccg_pipeline.checks import suites
