@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import shutil
-import subprocess
-import tempfile
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
+import dbt_builds
 import duckdb
 import pytest
 from filelock import FileLock
@@ -21,7 +17,7 @@ from layouts import SHARED
 from ccg_pipeline import cli, extracts
 from ccg_pipeline.landing import loading
 from ccg_pipeline.sample import write_sample
-from ccg_pipeline.settings import Settings
+from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 Once = Callable[[str, Callable[[Path], None]], Path]
 SPOILT = "spoilt files"
@@ -112,34 +108,24 @@ def land(settings: Settings, now: datetime = NIGHT) -> loading.Receipt:
     return receipt
 
 
-@lru_cache(maxsize=1)
-def _place_of_dbt() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="dbt-of-tests-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
 def build_marts(settings: Settings, *select: str) -> None:
     """Build all seeds and models, or those selected, without their tests."""
-    command = [settings.dbt_executable, "--quiet", "build", "--exclude-resource-type", "test", "unit_test"]
-    command += [*settings.dbt_arguments, *(("--select", *select) if select else ())]
-    # dbt parses the whole project anew for every other path of a warehouse: so each is reached by the same link.
-    link = _place_of_dbt() / "home"
-    link.unlink(missing_ok=True)
-    link.symlink_to(settings.home)
-    done = subprocess.run(
-        command,
-        cwd=settings.dbt_project,
-        env={
-            **os.environ,
-            **settings.dbt_environment(),
-            "CCG_WAREHOUSE": str(link / settings.warehouse.relative_to(settings.home)),
-            "DBT_TARGET_PATH": str(_place_of_dbt() / "target"),
-        },
-        capture_output=True,
-        text=True,
+    without_tests = ("build", "--exclude-resource-type", "test", "unit_test")
+    dbt(settings, *without_tests, *(("--select", *select) if select else ()))
+
+
+def dbt(settings: Settings, *command: str) -> dict[str, str]:
+    """Run a command of dbt, which must succeed; the status of each node, by its id."""
+    project, target = PROJECT_ROOT / "dbt_project", settings.home / "dbt" / "target-of-tests"
+    assert dbt_builds.differ_in_seeds_alone(project, settings.dbt_project)
+    code, said = dbt_builds.of(project).run(
+        ["--quiet", *command, *settings.dbt_arguments],
+        settings.dbt_environment() | {"DBT_TARGET_PATH": str(target)},
+        settings.dbt_project,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert code == 0, said
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    return {result["unique_id"]: result["status"] for result in results}
 
 
 @contextmanager
