@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from datetime import date, datetime, timedelta
 
-from building import build_marts
+from dbt_builds import build_marts
 
 from ccg_pipeline import warehouse
 from ccg_pipeline.landing import loading

@@ -9,8 +9,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import duckdb
-from building import build_marts
 from conftest import land, mart_rows, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline.settings import Settings
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from board_paper import ORGANISATIONS, write_returns
-from building import build_marts
 from conftest import land, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline.publication.indicators import shown
 from ccg_pipeline.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import contents
 import pytest
-from building import build_marts
+from dbt_builds import build_marts
 from histories import History
 
 from ccg_pipeline import warehouse

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from board_paper import HEADINGS
-from building import build_marts
 from conftest import land, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from building import build_marts
 from conftest import land
+from dbt_builds import build_marts
 
 from ccg_pipeline import nights
 from ccg_pipeline.operations import doctor

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
-from building import build_marts
 from conftest import NIGHT, land, opened
+from dbt_builds import build_marts
 from layouts import Cell, Row, Sheets, write_xlsx
 
 from ccg_pipeline import cli, warehouse

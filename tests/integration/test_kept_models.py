@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import contents
-from building import build_marts
 from conftest import opened
+from dbt_builds import build_marts
 from histories import History
 
 from ccg_pipeline import nights, warehouse
