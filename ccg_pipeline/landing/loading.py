@@ -32,6 +32,9 @@ from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 Progress = Callable[[str], None]
 
+# An extract of more rows is kept as soon as it is read: a night that is killed among large files goes on where it was.
+_KEPT_AT_ONCE = 100_000
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -211,8 +214,8 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
             _insert(con, settings, extract_id, extract)
             loaded += 1
             rows += extract.rows.height
-            # A night that is killed among large files goes on where it was.
-            warehouse.commit(con)
+            if extract.rows.height > _KEPT_AT_ONCE:
+                warehouse.commit(con)
         undecided = _refuse_undecided(con, settings, dataset)
         if run_id:
             history.settle(con, run_id)
