@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from filelock import FileLock
-from layouts import SHARED
+from layouts import SHARED, renamed
 
 from ccg_pipeline import cli, extracts
 from ccg_pipeline.landing import loading
@@ -88,12 +88,14 @@ def sample_home(once: Once) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_home(shared: Path, once: Once) -> Path:
-    """Home after one whole nightly run on the published files. Shared by tests: only read it."""
+    """Home after one whole nightly run on the published files, every one of them renamed to 1.csv, 2.xlsx and so on:
+    what is proved on it does not rest on names. Shared by tests: only read it."""
 
     def night(home: Path) -> None:
+        raw = renamed(shared / "data", home.with_name("published_files_renamed"))
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CCG_COLUMN_LINEAGE", "off")  # that of the sample's night is the same
-            assert cli.run(["nightly", "--raw", str(shared / "data"), "--home", str(home)]) == 0
+            assert cli.run(["nightly", "--raw", str(raw), "--home", str(home)]) == 0
 
     return once("shared_home", night)
 
