@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ _EVERY = 0.2  # seconds between two looks at the processes
 _MIB = 1024
 # Settings of the machine at hand, but for the size of files and memory: nights of a benchmark tell nobody anything.
 _KEPT = ("CCG_MOST_FILE_MB", "CCG_DUCKDB_MEMORY_MB")
+
+
+_SHORT = 3  # how often a short command is measured
 
 
 class CommandFailed(Exception):
@@ -79,6 +82,12 @@ def run_python(script: Path | str, *arguments: str | Path) -> Measured:
     """Run a script of this folder (a path), or some lines, with the Python at hand."""
     lines = [script] if isinstance(script, Path) else ["-c", script]
     return run([sys.executable, *lines, *arguments])
+
+
+def middle(measure: Callable[[], Measured]) -> tuple[Measured, list[float]]:
+    """Of several measurements of something short, that in the middle by time, and the seconds of all."""
+    found = sorted((measure() for _ in range(_SHORT)), key=lambda measured: measured.seconds)
+    return found[_SHORT // 2], [measured.seconds for measured in found]
 
 
 class _Watch(threading.Thread):

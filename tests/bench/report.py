@@ -147,7 +147,7 @@ def _commands(report: dict[str, Any]) -> list[str]:
             rows.append(
                 [
                     name,
-                    f"{found['seconds']:.1f}",
+                    f"{found['seconds']:.2f}",
                     f"{found['cpu_seconds']:.1f}",
                     *("-" if s is None else f"{s:,}" for s in sizes),
                 ]
@@ -158,7 +158,7 @@ def _commands(report: dict[str, Any]) -> list[str]:
     ):
         if found:
             peak = found["peak_mib"]
-            rows.append([name, f"{found['seconds']:.1f}", "", "", "", "-" if peak is None else f"{peak:,}"])
+            rows.append([name, f"{found['seconds']:.2f}", "", "", "", "-" if peak is None else f"{peak:,}"])
     return [*_columns(rows), ""]
 
 

@@ -12,8 +12,10 @@ from nights import (
     LAST_OF_HISTORY,
     Place,
     command,
+    command_in_the_middle,
     country,
     engines,
+    engines_in_the_middle,
     latest_rtt,
     reading,
     size_of,
@@ -31,18 +33,18 @@ _PACK = ("06N", "2019-05")  # in the sample and in the published files
 def full_load(raw: Path, folder: Path, say: Say) -> dict[str, Any]:
     """The first night on all files, against the bare engines; then a night with nothing new and one pack."""
     say("the bare engines")
-    bare = engines("all", raw, folder)
+    bare = engines_in_the_middle("all", raw, folder)
     say("reading alone")
     found: dict[str, Any] = {"bare engines": bare, "reading alone": reading(raw)}
     place = Place(raw, folder / "full-home")
     say("the first night on all files")
     found["first night"] = place.night()
     found["megabytes"] = size_of(place.home)
-    say("a night with nothing new")
-    found["nothing new"] = place.night()
+    say("nights with nothing new")
+    found["nothing new"] = place.nights_with_nothing_new()
     org, month = _PACK
     say(f"a pack ({org}, {month})")
-    found["pack"] = command("pack", "--org", org, "--period", month, "--home", place.home).figures()
+    found["pack"] = command_in_the_middle("pack", "--org", org, "--period", month, "--home", place.home)
     return found
 
 
@@ -90,10 +92,10 @@ def history(months: list[int], given: Path | None, folder: Path, say: Say) -> di
     if newest is None:
         return {}
     org = country().commissioner_codes[0]
-    found: dict[str, Any] = {"months": steps, "rows a month": None}
+    found: dict[str, Any] = {"months": steps}
     say(f"ccg indicators and the pandas script ({org}, {last:%Y-%m})")
     arguments = ["indicators", "--org", org, "--period", f"{last:%Y-%m}", "--home", place.home, "--format", "json"]
-    found["indicators"] = command(*arguments).figures()
+    found["indicators"] = command_in_the_middle(*arguments)
     ours = command(*arguments, "--indicator", "RTT_INCOMPLETE_18W")
     theirs = run_python(HERE / "pandas_script.py", newest, org)
     found["pandas"] = theirs.figures() | compared(ours.output, theirs.output)
