@@ -15,6 +15,7 @@ from ccg_pipeline import durable, nights, warehouse
 from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Dbt, Installation, log
 from ccg_pipeline.checks import holding
+from ccg_pipeline.checks.asset_checks import quality_suites
 from ccg_pipeline.settings import Settings
 
 
@@ -74,6 +75,7 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
         log.info("building catalogue, indicators and comparisons (dbt)")
         lineage = ColumnLineage(installation.settings) if installation.settings.draws_column_lineage else None
         os.environ["CCG_LOG_COLUMNS"] = "" if not lineage else "own" if lineage.is_known else "with parents"
+        installation.building.begin(quality_suites(installation.settings))
         kept = KeptModels(installation.settings)
         building = dbt.cli([*installation.dbt_build, *kept.arguments], context=context)
         try:
