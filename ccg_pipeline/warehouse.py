@@ -350,11 +350,11 @@ def _widen(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str
 
 @dataclass(frozen=True)
 class Loading:
-    """What a dataset is loaded by: a connection for its rows, and one for what is noted of them when all are in.
+    """What a dataset is loaded by: a connection for its rows, one for what is noted of them when all are in, and how to
+    keep what was loaded so far, whatever befalls the rest.
 
-    In a file both are one, in one transaction, or in several: what was loaded is kept, whatever befalls the rest. In a lake the rows of each extract are there as soon as they are
-    inserted, and nobody reads them before they are noted: a run that is killed in between leaves rows that the next
-    load of their extract removes.
+    In a file both are one. In a lake the rows of each extract are there as soon as they are inserted, and nobody reads
+    them before they are noted: a run that is killed in between leaves rows that the next load of their extract removes.
     """
 
     rows: duckdb.DuckDBPyConnection
