@@ -213,7 +213,7 @@ def test_figures_move_from_month_to_month() -> None:
     )
     for make in makers:
         first, second = (make(SMALL, month) for month in MONTHS)
-        counts = [name for name, kind in first.schema.items() if kind.is_numeric()] or first.columns[-1:]
+        counts = [name for name, kind in first.schema.items() if kind.is_integer()] or first.columns[-1:]
         assert first[counts].rows() != second[counts].rows()
 
 
