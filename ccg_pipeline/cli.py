@@ -504,7 +504,7 @@ def _published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
     homes.check(settings)
     try:
-        with warehouse.reading(settings.published) as con:
+        with warehouse.reading(settings.publication) as con:
             yield con
     except (duckdb.IOException, duckdb.CatalogException) as error:
         if isinstance(error, duckdb.CatalogException) and homes.is_older(settings):

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import NIGHT, build_marts, land, opened
+from conftest import NIGHT, land, opened
+from dbt_builds import build_marts
 from layouts import Cell, Row, Sheets, write_xlsx
 
 from ccg_pipeline import cli, warehouse
@@ -107,7 +108,8 @@ def test_as_known_at_through_the_command(
 ) -> None:
     settings = Settings(tmp_path / "raw", tmp_path / "home")
     arrive(settings, list(editions.values()), [0, 1])
-    build_marts(settings)
+    asked = ("fct_standard_comparisons", "fct_restatements", "fct_corrections", "fct_data_queries", "dim_datasets")
+    build_marts(settings, "+extracts", "+rpt_trajectories", *(f"+{mart}" for mart in asked), "+int_rtt__indicator_rows")
     warehouse.publish(settings.warehouse, settings.published)
     select = ["indicators", "--home", str(settings.home), "--org", "RWG", "--indicator", "RTT_INCOMPLETE_18W"]
     select += ["--format", "json"]

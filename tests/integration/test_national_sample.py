@@ -11,7 +11,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import NIGHT, build_marts, opened
+from conftest import NIGHT, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline import cli, extracts
 from ccg_pipeline.checks import suites
