@@ -181,7 +181,7 @@ def size_of(home: Path) -> dict[str, int]:
     """Megabytes on the disk."""
     settings = Settings(home, home)
     return {
-        "warehouse": _megabytes(settings.warehouse),
+        "warehouse": _megabytes(settings.warehouse_file),
         "publication": _megabytes(settings.published),
         "home": sum(path.stat().st_size for path in home.rglob("*") if path.is_file()) // 1_000_000,
     }

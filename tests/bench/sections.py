@@ -73,20 +73,20 @@ def history(months: list[int], given: Path | None, folder: Path, say: Say) -> di
     nights: list[dict[str, Any]] = []
     newest = None
     for count in sorted(months):
-        wanted = count - held
-        if wanted <= 0:
-            continue
-        say(f"writing {wanted} national months of RTT")
-        for _ in range(wanted):
-            first = months_later(first, -1)
-            take_month(place, first, given)
-        say(f"a night that loads them ({count} months then)")
-        filling = place.night()
+        filling = None
+        if count > held:
+            say(f"national months of RTT up to {count}")
+            for _ in range(count - held):
+                first = months_later(first, -1)
+                take_month(place, first, given)
+            say(f"a night that loads them ({count} months then)")
+            filling = place.night()
+            nights.append(filling)
         last = months_later(last, 1)
         newest = take_month(place, last, given)
         say(f"a night with one new month after {count}")
         new = place.night()
-        nights += [filling, new]
+        nights.append(new)
         held = count + 1
         steps[str(count)] = {"filling": filling, "one new month": new, "megabytes": size_of(place.home)}
     if newest is None:

@@ -20,7 +20,7 @@ from ccg_pipeline.checks.asset_checks import quality_suites
 from ccg_pipeline.landing import loading
 from ccg_pipeline.months import months_later
 from ccg_pipeline.sample import national
-from ccg_pipeline.sample.national import dtoc, rtt
+from ccg_pipeline.sample.national import activity, cancer, diagnostics, dtoc, rtt
 from ccg_pipeline.settings import Settings
 
 LAST = date(2022, 7, 1)
@@ -201,6 +201,21 @@ def test_the_same_seed_gives_the_same_months_whatever_others_are_written(tmp_pat
     assert one == {name: three[name] for name in one}
     # Who belongs to whom is the same for every seed.
     assert [name for name in one if one[name] == other[name]] == ["sub-icb-to-icb-2022.csv"]
+
+
+def test_figures_move_from_month_to_month() -> None:
+    makers = (
+        rtt.rtt_month,
+        diagnostics.diagnostics_month,
+        dtoc.dtoc_month,
+        cancer.provider_rows,
+        cancer.sub_icb_rows,
+        lambda country, month: activity.hes_month(country, month, 12),
+    )
+    for make in makers:
+        first, second = (make(SMALL, month) for month in MONTHS)
+        counts = [name for name, kind in first.schema.items() if kind.is_integer()] or first.columns[-1:]
+        assert first[counts].rows() != second[counts].rows()
 
 
 def test_a_month_that_is_not_over_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
