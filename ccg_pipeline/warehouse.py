@@ -485,6 +485,13 @@ def reading(place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
+def reach(place: Path | Lake) -> None:
+    """Raises `LakeError` where a lake cannot be reached: better at the beginning of a run than within it."""
+    if isinstance(place, Lake):
+        with _of_lake(place):
+            pass
+
+
 def is_there(place: Place) -> bool:
     """Whether there is something to open; whether a lake is, only its server knows."""
     if isinstance(place, Lake):
@@ -496,7 +503,7 @@ def snapshot_of(published: Path) -> int:
     """The snapshot of the lake that a publication was made at. Raises `LakeError` where it was made without one."""
     with reading(published) as con:
         try:
-            return con.execute("SELECT snapshot FROM publication.lake").fetchall()[0][0]
+            return con.execute("SELECT snapshot FROM publication.snapshots").fetchall()[0][0]
         except duckdb.CatalogException:
             raise lake.LakeError(
                 f"{published} was published from a file and not from a lake. Run ccg nightly, or take CCG_PROFILE back."
