@@ -55,6 +55,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # From a night as from a rebuild; imported only by the commands that can be in each other's way.
         print(f"stopped: {error}", file=sys.stderr)
         return 1
+    except getattr(sys.modules.get("ccg_pipeline.lake"), "LakeError", ()) as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
     except getattr(sys.modules.get("ccg_pipeline.warehouse"), "WarehouseDamagedError", ()) as error:
         print(f"stopped: {error}", file=sys.stderr)
         return 1

@@ -223,7 +223,7 @@ def copy_marts(con: duckdb.DuckDBPyConnection, beside: Path) -> tuple[int, int]:
             con.execute(f"CREATE TABLE copy_of_marts.marts.{mart} AS SELECT * FROM ccg.marts.{mart}")
         con.execute("CREATE SCHEMA copy_of_marts.publication")
         con.execute(
-            "CREATE TABLE copy_of_marts.publication.lake AS "
+            "CREATE TABLE copy_of_marts.publication.snapshots AS "
             f"SELECT {of_marts}::BIGINT AS snapshot, {of_raw}::BIGINT AS snapshot_of_raw"
         )
         con.execute("COMMIT")

@@ -73,6 +73,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
     if killed := nights.killed_last(settings):
         say(f"the run of {killed['started_at']} did not end: {nights.WHY_NOT_ENDED}")
     with _begun(settings, nights.NIGHTLY, started_at) as begun:
+        warehouse.reach(settings.warehouse)
         files, ignored = scan(settings.raw, settings.most_file_bytes)
         if nights.is_nothing_new(settings, files):
             night = Night(NOTHING_NEW, ignored=ignored)

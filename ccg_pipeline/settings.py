@@ -261,10 +261,7 @@ def _profile() -> str:
 
 def _lake() -> Lake:
     """The lake that the environment names. Raises `SettingsError`, which never has the address in it."""
-    catalog, data = os.environ.get(LAKE_CATALOG, ""), os.environ.get(LAKE_DATA, "")
-    for name, value in ((LAKE_CATALOG, catalog), (LAKE_DATA, data)):
-        if not value:
-            raise SettingsError(f"{PROFILE} is {DUCKLAKE} and {name} is not set. Set it (docs/ducklake.md).")
+    catalog = _needed(LAKE_CATALOG)
     try:
         at = urlsplit(catalog)
         is_whole = at.scheme in ("postgresql", "postgres") and bool(at.hostname) and len(at.path) > 1 and at.port != 0
@@ -275,12 +272,20 @@ def _lake() -> Lake:
             f"{LAKE_CATALOG} is not the address of a PostgreSQL database, expected postgresql://user:password@host/database"
             " (signs such as @ and / in the password as %40, %2F). Correct it; it is not shown here for its password."
         )
+    data = _needed(LAKE_DATA)
     if not Path(data).is_absolute():
         raise SettingsError(
             f"{LAKE_DATA} is {data!r}, expected a whole path, the same on every machine that shares the lake. Correct "
             "it."
         )
     return Lake(catalog, Path(data))
+
+
+def _needed(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise SettingsError(f"{PROFILE} is {DUCKLAKE} and {name} is not set. Set it (docs/ducklake.md).")
+    return value
 
 
 def _number_above_0(name: str, usual: int) -> int:

@@ -350,11 +350,11 @@ def _widen(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str
 
 @dataclass(frozen=True)
 class Loading:
-    """What a dataset is loaded by: a connection for its rows, and one for what is noted of them when all are in.
+    """What a dataset is loaded by: a connection for its rows, one for what is noted of them when all are in, and how to
+    keep what was loaded so far, whatever befalls the rest.
 
-    In a file both are one, in one transaction, or in several: what was loaded is kept, whatever befalls the rest. In a lake the rows of each extract are there as soon as they are
-    inserted, and nobody reads them before they are noted: a run that is killed in between leaves rows that the next
-    load of their extract removes.
+    In a file both are one. In a lake the rows of each extract are there as soon as they are inserted, and nobody reads
+    them before they are noted: a run that is killed in between leaves rows that the next load of their extract removes.
     """
 
     rows: duckdb.DuckDBPyConnection
@@ -485,6 +485,13 @@ def reading(place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
+def reach(place: Path | Lake) -> None:
+    """Raises `LakeError` where a lake cannot be reached: better at the beginning of a run than within it."""
+    if isinstance(place, Lake):
+        with _of_lake(place):
+            pass
+
+
 def is_there(place: Place) -> bool:
     """Whether there is something to open; whether a lake is, only its server knows."""
     if isinstance(place, Lake):
@@ -496,7 +503,7 @@ def snapshot_of(published: Path) -> int:
     """The snapshot of the lake that a publication was made at. Raises `LakeError` where it was made without one."""
     with reading(published) as con:
         try:
-            return con.execute("SELECT snapshot FROM publication.lake").fetchall()[0][0]
+            return con.execute("SELECT snapshot FROM publication.snapshots").fetchall()[0][0]
         except duckdb.CatalogException:
             raise lake.LakeError(
                 f"{published} was published from a file and not from a lake. Run ccg nightly, or take CCG_PROFILE back."

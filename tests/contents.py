@@ -31,18 +31,25 @@ def of(
         # Views name the database that they are in.
         con.execute(f"ATTACH '{database}' AS ccg (READ_ONLY)")
         con.execute("USE ccg")
-        columns = con.execute(
-            "SELECT table_name, list(column_name || ' ' || data_type ORDER BY column_name) FROM duckdb_columns() "
-            "WHERE schema_name = ? AND database_name = current_database() GROUP BY ALL ORDER BY ALL",
-            [schema],
-        ).fetchall()
-        return {
-            table: _hash(con, schema, table, typed, _without(table, without_receipt, leave_out))
-            for table, typed in columns
-            if table not in RUN_RECORDS
-        }
+        return of_connection(con, schema, without_receipt, leave_out)
     finally:
         con.close()
+
+
+def of_connection(
+    con: duckdb.DuckDBPyConnection, schema: str, without_receipt: bool = True, leave_out: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """The same of the database that a connection uses."""
+    columns = con.execute(
+        "SELECT table_name, list(column_name || ' ' || data_type ORDER BY column_name) FROM duckdb_columns() "
+        "WHERE schema_name = ? AND database_name = current_database() GROUP BY ALL ORDER BY ALL",
+        [schema],
+    ).fetchall()
+    return {
+        table: _hash(con, schema, table, typed, _without(table, without_receipt, leave_out))
+        for table, typed in columns
+        if table not in RUN_RECORDS
+    }
 
 
 def differences(one: dict[str, str], other: dict[str, str]) -> list[str]:
