@@ -82,6 +82,11 @@ REGISTRY: dict[str, dict[str, str]] = {
         "part": "VARCHAR NOT NULL",
         "period_start": "DATE NOT NULL",
     },
+    # At most one row: the state of the project whose models made what dbt keeps from night to night. None while that is
+    # being made anew.
+    "kept_models": {
+        "project_fingerprint": "VARCHAR NOT NULL",
+    },
     # One row a run (`run_tables`); times in UTC.
     "runs": {
         "run_id": "VARCHAR NOT NULL",
@@ -148,6 +153,10 @@ class WarehouseBusyError(Exception):
 
 class WarehouseDamagedError(Exception):
     """The file is no longer a database. The text says what to do."""
+
+
+# Rows that DuckDB stores together. Parquet in groups of as many is taken over by all cores, and a quarter sooner.
+_ROW_GROUP = 122_880
 
 
 # The runs of this process that hold the right to write, by warehouse.
@@ -341,15 +350,16 @@ def _widen(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str
 
 @dataclass(frozen=True)
 class Loading:
-    """What a dataset is loaded by: a connection for its rows, and one for what is noted of them when all are in.
+    """What a dataset is loaded by: a connection for its rows, one for what is noted of them when all are in, and how to
+    keep what was loaded so far, whatever befalls the rest.
 
-    In a file both are one, in one transaction. In a lake the rows of each extract are there as soon as they are
-    inserted, and nobody reads them before they are noted: a run that is killed in between leaves rows that the next
-    load of their extract removes.
+    In a file both are one. In a lake the rows of each extract are there as soon as they are inserted, and nobody reads
+    them before they are noted: a run that is killed in between leaves rows that the next load of their extract removes.
     """
 
     rows: duckdb.DuckDBPyConnection
     noting: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+    keep: Callable[[], None]
 
 
 @contextmanager
@@ -359,10 +369,15 @@ def loading(warehouse: Path | Lake, schemas: Mapping[str, Mapping[str, Any]]) ->
         with writing(warehouse, schemas):
             pass
         with _of_lake(warehouse) as con:
-            yield Loading(con, lambda: writing(warehouse))
+            yield Loading(con, lambda: writing(warehouse), lambda: None)
     else:
         with writing(warehouse, schemas) as con:
-            yield Loading(con, lambda: nullcontext(con))
+            yield Loading(con, lambda: nullcontext(con), lambda: _commit(con))
+
+
+def _commit(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("COMMIT")
+    con.execute("BEGIN")
 
 
 def dataset_held(warehouse: Path | Lake, *datasets: str) -> AbstractContextManager[object]:
@@ -524,7 +539,7 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, row
     # A path of its own each time: DuckDB keeps what it read of a file by its path, and may give parts of one file for
     # another of the same length that took its place within a second.
     parquet = scratch / f"{uuid.uuid4().hex}.parquet"
-    rows.write_parquet(parquet)
+    rows.write_parquet(parquet, compression="lz4", row_group_size=_ROW_GROUP)
     try:
         con.execute(f"DELETE FROM raw.{table} WHERE extract_id = ?", [extract_id])
         columns = ", ".join(rows.columns)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
 import duckdb
 import pytest
 from filelock import FileLock
-from layouts import SHARED
+from layouts import SHARED, renamed
 
 from ccg_pipeline import cli, extracts
 from ccg_pipeline.landing import loading
@@ -94,12 +88,14 @@ def sample_home(once: Once) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_home(shared: Path, once: Once) -> Path:
-    """Home after one whole nightly run on the published files. Shared by tests: only read it."""
+    """Home after one whole nightly run on the published files, every one of them renamed to 1.csv, 2.xlsx and so on:
+    what is proved on it does not rest on names. Shared by tests: only read it."""
 
     def night(home: Path) -> None:
+        raw = renamed(shared / "data", home.with_name("published_files_renamed"))
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CCG_COLUMN_LINEAGE", "off")  # that of the sample's night is the same
-            assert cli.run(["nightly", "--raw", str(shared / "data"), "--home", str(home)]) == 0
+            assert cli.run(["nightly", "--raw", str(raw), "--home", str(home)]) == 0
 
     return once("shared_home", night)
 
@@ -110,36 +106,6 @@ def land(settings: Settings, now: datetime = NIGHT) -> loading.Receipt:
     for dataset in extracts.DATASETS:
         loading.load(settings, dataset, lambda _: None)
     return receipt
-
-
-@lru_cache(maxsize=1)
-def _place_of_dbt() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="dbt-of-tests-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def build_marts(settings: Settings, *select: str) -> None:
-    """Build all seeds and models, or those selected, without their tests."""
-    command = [settings.dbt_executable, "--quiet", "build", "--exclude-resource-type", "test", "unit_test"]
-    command += [*settings.dbt_arguments, *(("--select", *select) if select else ())]
-    # dbt parses the whole project anew for every other path of a warehouse: so each is reached by the same link.
-    link = _place_of_dbt() / "home"
-    link.unlink(missing_ok=True)
-    link.symlink_to(settings.home)
-    done = subprocess.run(
-        command,
-        cwd=settings.dbt_project,
-        env={
-            **os.environ,
-            **settings.dbt_environment(),
-            "CCG_WAREHOUSE": str(link / settings.warehouse.relative_to(settings.home)),
-            "DBT_TARGET_PATH": str(_place_of_dbt() / "target"),
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @contextmanager

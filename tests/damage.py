@@ -210,7 +210,8 @@ TableDamage = Callable[[random.Random, Table], "Table | None"]
 
 
 def _padded(table: Table) -> Table:
-    return Table([row + [""] * (table.width - len(row)) for row in table.grid], table.header)
+    width = table.width
+    return Table([row + [""] * (width - len(row)) for row in table.grid], table.header)
 
 
 def shuffled_columns(rng: random.Random, table: Table) -> Table:

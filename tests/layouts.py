@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,18 @@ needs_shared = pytest.mark.skipif(not (SHARED / "data").is_dir(), reason=f"the p
 Cell = str | int | float | None
 Row = list[Cell]
 Sheets = dict[str, list[Row]]
+
+
+def renamed(data: Path, to: Path) -> Path:
+    """The files of a folder in one folder, called by numbers in the reverse of the order of their names."""
+    to.mkdir()
+    paths = sorted(p for p in data.rglob("*") if p.is_file() and p.suffix != ".md")
+    for number, path in enumerate(reversed(paths), 1):
+        try:
+            os.link(path, to / f"{number}{path.suffix}")
+        except OSError:
+            shutil.copy2(path, to / f"{number}{path.suffix}")
+    return to
 
 
 def read_as(dataset: str, path: Path) -> Extract:

@@ -10,11 +10,12 @@ stays where the analyst put it; its reason also stands as a text in the quaranti
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import duckdb
@@ -30,6 +31,9 @@ from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, wa
 from ccg_pipeline.settings import DUCKLAKE, PROJECT_ROOT, Settings
 
 Progress = Callable[[str], None]
+
+# An extract of more rows is kept as soon as it is read: a night that is killed among large files goes on where it was.
+_KEPT_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -195,13 +199,22 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
             [dataset],
         ).fetchall()
         loaded = rows = 0
-        for number, (extract_id, file_name) in enumerate(waiting, 1):
+        read = (
+            partial(
+                read_extract,
+                paths.get(file_name, settings.raw / file_name),
+                file_name,
+                settings.seeds,
+                settings.most_file_bytes,
+                extract_id,
+                recognised=dataset,
+            )
+            for extract_id, file_name in waiting
+        )
+        for number, ((extract_id, file_name), reading) in enumerate(zip(waiting, _one_ahead(read), strict=True), 1):
             progress(f"loading {dataset} {number} of {len(waiting)}: {file_name}")
             try:
-                path = paths.get(file_name, settings.raw / file_name)
-                extract = read_extract(
-                    path, file_name, settings.seeds, settings.most_file_bytes, extract_id, recognised=dataset
-                )
+                extract = reading.result()
             except (ExtractError, OSError) as error:
                 with into.noting() as con:
                     _refuse(con, settings, extract_id, file_name, dataset, *_why_refused(error))
@@ -211,11 +224,26 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
                 _note_loaded(con, extract_id, extract)
             loaded += 1
             rows += extract.rows.height
+            if extract.rows.height > _KEPT_AT_ONCE:
+                into.keep()
         with into.noting() as con:
             undecided = _refuse_undecided(con, settings, dataset)
             if run_id:
                 history.settle(con, run_id)
     return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows)
+
+
+def _one_ahead(readings: Iterable[Callable[[], Extract]]) -> Iterator[Future[Extract]]:
+    """Each reading when it is done or has failed, while the next is under way: two extracts are held at most."""
+    with ThreadPoolExecutor(1) as reader:
+        before: Future[Extract] | None = None
+        for reading in readings:
+            after = reader.submit(reading)
+            if before:
+                yield before
+            before = after
+        if before:
+            yield before
 
 
 def _why_refused(error: ExtractError | OSError) -> tuple[str, str]:

@@ -15,10 +15,38 @@
     The rows of a relation with the standard in force at the end of their period (`standard_id`, `standard`,
     `comparator`; null where there is none). One agreed for the organisation goes before the national or local one, as
     long as it is in force and for that organisation alone; what it goes before is in `other_standard_id`,
-    `other_standard` and `other_comparator`. Of several in force the one that began last holds. `grain` are the columns
-    that tell the rows of the relation apart.
+    `other_standard` and `other_comparator`. Of several in force the one that began last holds.
+
+    Which one that is depends on indicator, scope and day alone, and is decided for those few before the rows are joined.
 -#}
-{% macro with_standard_in_force(relation, standards, grain) -%}
+{% macro with_standard_in_force(relation, standards) -%}
+    with ends as (
+
+        select distinct indicator_id, period_end from {{ relation }}
+
+    ),
+
+    in_force_at_ends as (
+
+        select
+            ends.period_end,
+            {{ standards }}.indicator_id,
+            {{ standards }}.standard_id,
+            {{ standards }}.standard,
+            {{ standards }}.comparator,
+            case when {{ standards }}.scope not in ('national', 'local') then {{ standards }}.scope end as own_code
+        from ends
+        inner join {{ standards }}
+            on
+                ends.indicator_id = {{ standards }}.indicator_id
+                and {{ is_in_force(standards, 'ends') }}
+        qualify row_number() over (
+            partition by {{ standards }}.indicator_id, own_code, ends.period_end
+            order by {{ standards }}.valid_from desc
+        ) = 1
+
+    )
+
     select
         {{ relation }}.*,
         coalesce(own_standards.standard_id, general_standards.standard_id) as standard_id,
@@ -29,20 +57,15 @@
         {{- ',' if not loop.last }}
         {%- endfor %}
     from {{ relation }}
-    left join {{ standards }} as own_standards
+    left join in_force_at_ends as own_standards
         on
             {{ relation }}.indicator_id = own_standards.indicator_id
-            and {{ relation }}.org_code = own_standards.scope
-            and {{ is_in_force('own_standards', relation) }}
-    left join {{ standards }} as general_standards
+            and {{ relation }}.org_code = own_standards.own_code
+            and {{ relation }}.period_end = own_standards.period_end
+    left join (select * from in_force_at_ends where own_code is null) as general_standards
         on
             {{ relation }}.indicator_id = general_standards.indicator_id
-            and general_standards.scope in ('national', 'local')
-            and {{ is_in_force('general_standards', relation) }}
-    qualify row_number() over (
-        partition by {% for column in grain %}{{ relation }}.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
-        order by own_standards.valid_from desc, general_standards.valid_from desc
-    ) = 1
+            and {{ relation }}.period_end = general_standards.period_end
 {%- endmacro %}
 
 {% macro is_in_force(standards, relation) -%}

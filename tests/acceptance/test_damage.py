@@ -138,14 +138,12 @@ PUBLISHED = {
     4: (
         *("ae/Monthly-AE-May-2019*", "ae/April-2020*", "ae/Monthly-AE-April-2025*", "ae/Monthly-AE-September-2024*"),
         *("cancer/provider/201506-11*", "cancer/provider/201506-5*", "cancer/provider/201707-9*"),
-        *("cancelled_operations/Q2*", "cancelled_operations/QMCO*", "beds/Beds*"),
-        *("dtoc/local_authority/April_11*", "dtoc/local_authority/April_17*", "activity/MAR*"),
+        *("cancelled_operations/Q2*", "cancelled_operations/QMCO*", "activity/MAR*"),
     ),
-    2: (
+    2: ("beds/Beds*", "dtoc/local_authority/April_11*", "dtoc/local_authority/April_17*"),
+    1: (
         *("cancer/commissioner/MAY-2019*", "cancer/commissioner/APRIL-2020*", "cancer/commissioner/nhs*2022*"),
         *("diagnostics/*March*", "dtoc/local_authority/May_19*", "dtoc/DTOC*"),
-    ),
-    1: (
         *("cancer/provider/*ICB-Sub*", "dtoc/provider/*MAY-2019*", "activity/HES*", "beds/derived*"),
         *("cancer/commissioner/JANUARY-2016*", "cancer/commissioner/APRIL-2021*"),
     ),
@@ -160,13 +158,20 @@ IN_BYTES = (
 )
 
 
-def test_spoilt_copies_of_the_published_files(shared: Path, tmp_path: Path, tell: Tell) -> None:
+def published_plan(data: Path, factor: int = 1) -> dict[Path, dict[str, int]]:
+    """How often each damage is done to which published file; ``factor`` times as often as every day."""
     plan = {pattern: times(count) for count, patterns in PUBLISHED.items() for pattern in patterns}
-    plan |= {key: {"cut anywhere": 2, "NUL bytes": 2, **dict.fromkeys(CELL_DAMAGE, 1)} for key in IN_CELLS}
-    plan |= {key: {"cut anywhere": 4, "NUL bytes": 4, "flipped bytes": 2} for key in IN_BYTES}
-    files = {path: kinds for pattern, kinds in plan.items() for path in (shared / "data").glob(pattern)}
+    plan |= {key: dict.fromkeys(("cut anywhere", "NUL bytes", *CELL_DAMAGE), 1) for key in IN_CELLS}
+    plan |= {key: {"cut anywhere": 2, "NUL bytes": 2, "flipped bytes": 1} for key in IN_BYTES}
+    plan = {pattern: {kind: count * factor for kind, count in kinds.items()} for pattern, kinds in plan.items()}
+    files = {path: kinds for pattern, kinds in plan.items() for path in data.glob(pattern)}
     assert len(files) == len(plan)
-    outcomes = spoilt(files, tmp_path)
+    return files
+
+
+def test_spoilt_copies_of_the_published_files(shared: Path, tmp_path: Path, tell: Tell) -> None:
+    """Every layout in every damage that its size allows; `make check-faults` does it several times as often."""
+    outcomes = spoilt(published_plan(shared / "data"), tmp_path)
     tell(outcomes, "Published files")
     held(outcomes)
     assert len(outcomes) > 1_000
@@ -195,49 +200,67 @@ def test_files_still_being_copied(
     What grows after it was read counts as it was read; what it has become is another extract.
     """
     rng, outcomes = random.Random("copied"), []
-    for pattern in ("ae/*May-2019*", "activity/*2018-19*", "rtt/20181130-*", "cancer/MAY-2019*", "dtoc/*MAY-2019*"):
-        (whole,) = sample_raw.glob(pattern)
-        content, rows = whole.read_bytes(), loading.read_extract(whole, whole.name).rows.height
-        for number, grows_while_read in enumerate((False, False, True)):
-            settings = Settings(tmp_path / whole.stem / f"raw{number}", tmp_path / whole.stem / f"home{number}")
-            settings.raw.mkdir(parents=True)
-            copy = settings.raw / "copy"
-            with monkeypatch.context() as patched:
-                if grows_while_read:
-                    copy.write_bytes(content)
-                    patched.setattr(loading, "read_extract", _and_then(copy, content + content))
-                    land(settings)
-                else:
-                    copy.write_bytes(content[: rng.randrange(1, len(content))])
-                    loading.receive(settings, NIGHT, lambda _: None)
-                    copy.write_bytes(content)
-                    for dataset in extracts.DATASETS:
-                        loading.load(settings, dataset, lambda _: None)
-            ((outcome, reason),) = _registered(settings)
+    patterns = ("ae/*May-2019*", "activity/*2018-19*", "rtt/20181130-*", "cancer/MAY-2019*", "dtoc/*MAY-2019*")
+    files = [path for pattern in patterns for path in sample_raw.glob(pattern)]
+    assert len(files) == len(patterns)
+    whole = {path.name: path.read_bytes() for path in files}
+    rows = {path.name: str(loading.read_extract(path, path.name).rows.height) for path in files}
+    loaded = {name: ("loaded", count) for name, count in rows.items()}
+    for number, grows_while_read in enumerate((False, False, True)):
+        settings = Settings(tmp_path / f"raw{number}", tmp_path / f"home{number}")
+        settings.raw.mkdir()
+        with monkeypatch.context() as patched:
             if grows_while_read:
-                assert (outcome, reason) == ("loaded", str(rows))
+                _land_all(settings, whole)
+                patched.setattr(loading, "read_extract", _and_grows(settings.raw))
+                land(settings)
+                assert all((settings.raw / name).stat().st_size == 2 * len(whole[name]) for name in whole)
             else:
-                assert outcome in ("quarantined", "waiting")
-                outcomes.append(Outcome(whole.name, whole.parent.name, "", "still being copied", "refused", reason))
-            copy.write_bytes(content)
-            land(settings, NIGHT + timedelta(days=1))
-            assert _registered(settings) == [("loaded", str(rows))]
+                cut = {name: content[: rng.randrange(1, len(content))] for name, content in whole.items()}
+                _land_all(settings, cut)
+                loading.receive(settings, NIGHT, lambda _: None)
+                _land_all(settings, whole)
+                for dataset in extracts.DATASETS:
+                    loading.load(settings, dataset, lambda _: None)
+        found = _registered(settings)
+        if grows_while_read:
+            assert found == loaded
+        else:
+            assert found.keys() == whole.keys()
+            assert {outcome for outcome, _ in found.values()} <= {"quarantined", "waiting"}
+            outcomes += [
+                Outcome(path.name, path.parent.name, "", "still being copied", "refused", found[path.name][1])
+                for path in files
+            ]
+        _land_all(settings, whole)
+        land(settings, NIGHT + timedelta(days=1))
+        assert _registered(settings) == loaded
     tell(outcomes, "Files still being copied")
 
 
-def _and_then(path: Path, content: bytes) -> Callable[..., Extract]:
-    """The reader, and the file is another when it has read it."""
+def _land_all(settings: Settings, contents: Mapping[str, bytes]) -> None:
+    for name, content in contents.items():
+        (settings.raw / name).write_bytes(content)
+
+
+def _and_grows(raw: Path) -> Callable[..., Extract]:
+    """The reader, and the file is twice as long when it has read it."""
     read = loading.read_extract
 
-    def reads(*args: Any, **named: Any) -> Extract:
-        extract = read(*args, **named)
-        path.write_bytes(content)
+    def reads(path: Path, *args: Any, **named: Any) -> Extract:
+        extract = read(path, *args, **named)
+        (raw / path.name).write_bytes(2 * path.read_bytes())
         return extract
 
     return reads
 
 
-def _registered(settings: Settings) -> list[tuple]:
-    """Outcome of each file, with its rows or why there are none."""
+def _registered(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Outcome of each file that is in the folder, with its rows or why there are none."""
     with opened(settings.warehouse) as con:
-        return con.execute("SELECT outcome, coalesce(reason, row_count::VARCHAR) FROM raw.extracts").fetchall()
+        found = con.execute(
+            "SELECT file_name, outcome, coalesce(reason, row_count::VARCHAR) FROM raw.extracts "
+            "JOIN raw.received_files USING (extract_id) WHERE is_present"
+        ).fetchall()
+        assert len(found) == con.execute("SELECT count(*) FROM raw.extracts").fetchall()[0][0]
+    return {name: (outcome, said) for name, outcome, said in found}

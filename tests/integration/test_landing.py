@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import NIGHT, build_marts, land, opened
+from conftest import NIGHT, land, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline import warehouse
 from ccg_pipeline.landing import loading
 from ccg_pipeline.settings import Settings
 
-# What these tests look at, with all that it rests on.
-MARTS = ("+extracts", "+fct_indicator_values")
+# What these tests look at, with all that it rests on: what counts of each edition is decided in these counts.
+MODELS = ("+extracts", "+int_ae__indicator_counts", "+int_cancer__indicator_counts")
 AE_MAY = "ae/Monthly-AE-May-2019.csv"
 
 
@@ -56,12 +57,14 @@ def publish(settings: Settings) -> None:
         loading.mark_published(con)
 
 
-def value(settings: Settings, indicator_id: str, org_code: str, month: str) -> tuple:
+def value(settings: Settings, measure: str, org_code: str, month: str) -> tuple:
+    """Numerator and denominator of the edition that counts."""
+    dataset = "cancer" if measure.startswith("62_day") else "ae"
     with opened(settings.warehouse) as con:
         ((*row,),) = con.execute(
-            "SELECT numerator, denominator FROM marts.fct_indicator_values WHERE indicator_id = ? AND org_code = ? "
-            "AND period_type = 'month' AND strftime(period_start, '%Y-%m') = ?",
-            [indicator_id, org_code, month],
+            f"SELECT numerator, denominator FROM intermediate.int_{dataset}__indicator_counts WHERE measure = ? "
+            "AND org_code = ? AND strftime(period_start, '%Y-%m') = ? AND known_to = TIMESTAMP '9999-12-31'",
+            [measure, org_code, month],
         ).fetchall()
     return tuple(row)
 
@@ -106,7 +109,7 @@ def test_copies_renames_editions_and_quarantine(settings: Settings) -> None:
     (raw / "broken.csv").write_text("Period,Org Code,Parent Org,Org name\nMSitAE-MAY-2019,RWG,,\n")
     (raw / "letter.txt").write_text("Dear colleague, the figures are late.")
     land(settings)
-    build_marts(settings, *MARTS)
+    build_marts(settings, *MODELS)
     found = statuses(settings)
     assert found["ae/z (1).csv"] == ("duplicate", "the same bytes as another file")
     assert found[may.relative_to(raw).as_posix()][0] == "loaded"
@@ -114,7 +117,7 @@ def test_copies_renames_editions_and_quarantine(settings: Settings) -> None:
     assert found["letter.txt"][0] == "quarantined" and "not recognised" in found["letter.txt"][1]
     notes = "".join(p.read_text() for p in settings.quarantine.iterdir())
     assert "broken.csv" in notes and "letter.txt" in notes
-    assert value(settings, "AE_4HR", "RWG", "2019-05") == (10948, 13706)
+    assert value(settings, "within_4_hours", "RWG", "2019-05") == (10948, 13706)
 
     publish(settings)
     # Renamed, the copy removed, the letter taken away: no second load, no duplicate, the new name.
@@ -123,7 +126,7 @@ def test_copies_renames_editions_and_quarantine(settings: Settings) -> None:
     renamed = raw / "1.csv"
     may.rename(renamed)
     assert land(settings, NIGHT + timedelta(days=1)).new == 0
-    build_marts(settings, *MARTS)
+    build_marts(settings, *MODELS)
     found = statuses(settings)
     assert found["1.csv"] == ("loaded", None)
     assert may.relative_to(raw).as_posix() not in found and "ae/z (1).csv" not in found
@@ -134,12 +137,12 @@ def test_copies_renames_editions_and_quarantine(settings: Settings) -> None:
     # The same month again, with other figures: the later received counts, the earlier is kept as superseded.
     revised(renamed, raw / "again.csv")
     land(settings, NIGHT + timedelta(days=2))
-    build_marts(settings, *MARTS)
+    build_marts(settings, *MODELS)
     found = statuses(settings)
     assert found["1.csv"] == ("superseded", "another edition counts for all of it")
     assert found["again.csv"] == ("loaded", None)
-    assert value(settings, "AE_4HR", "RWG", "2019-05") == (10949, 13707)
-    assert value(settings, "AE_4HR", "RWG", "2019-04") == (10663, 13127)
+    assert value(settings, "within_4_hours", "RWG", "2019-05") == (10949, 13707)
+    assert value(settings, "within_4_hours", "RWG", "2019-04") == (10663, 13127)
 
     publish(settings)
     # What is gone from the folder stays in the warehouse: the folder is a door, not the store.
@@ -214,8 +217,8 @@ def test_provisional_gives_way_to_final_whichever_came_first(settings: Settings,
         for number, drop in enumerate(nights if order == "provisional first" else reversed(nights)):
             drop()
             land(home, NIGHT + timedelta(days=number))
-        build_marts(home, *MARTS)
-        results.append(value(home, "CANCER_62D_GP", "06N", "2019-05"))
+        build_marts(home, *MODELS)
+        results.append(value(home, "62_day_gp", "06N", "2019-05"))
         assert statuses(home)["a.xlsx"][0] == "superseded"
     assert results == [(66, 80), (66, 80)]
 

@@ -63,12 +63,23 @@ points as (
 
 ),
 
+-- Numbered apart from their points, of which there are a hundred times as many.
+series as (
+
+    select
+        {{ spc_series() }},
+        row_number() over (order by {{ spc_series() }}) as series_number
+    from (select distinct {{ spc_series() }} from points)
+
+),
+
 identified as (
 
     select
-        *,
-        dense_rank() over (order by {{ spc_series() }}) as series_number
+        points.*,
+        series.series_number
     from points
+    inner join series using ({{ spc_series() }})
 
 ),
 

@@ -217,9 +217,7 @@ valued as (
 
 in_force as (
 
-    {{ with_standard_in_force('valued', 'standards', [
-        'indicator_id', 'org_code', 'org_level', 'period_type', 'period_start', 'period_end', 'source', 'restated_at'
-    ]) }}
+    {{ with_standard_in_force('valued', 'standards') }}
 
 ),
 

@@ -18,9 +18,7 @@ indicators as (
 
 in_force as (
 
-    {{ with_standard_in_force('indicator_values', 'standards', [
-        'indicator_id', 'org_code', 'org_level', 'period_type', 'period_start', 'period_end', 'source'
-    ]) }}
+    {{ with_standard_in_force('indicator_values', 'standards') }}
 
 ),
 
@@ -74,6 +72,24 @@ judged as (
 
 ),
 
+verdicts as (
+
+    -- Ordered by month apart from the rest of each row, which is wide.
+    select
+        indicator_id,
+        org_code,
+        org_level,
+        {{ series_level() }} as series_level,
+        period_type,
+        period_start,
+        period_end,
+        source,
+        is_met
+    from judged
+    where period_type <> 'ytd'
+
+),
+
 runs as (
 
     -- A run of months (or quarters) in breach ends where the standard is met or not judged, or where one is missing.
@@ -94,52 +110,74 @@ runs as (
     from (
         select
             *,
-            {{ series_level() }} as series_level,
             lag(period_start) over (
-                partition by
-                    indicator_id, org_code, period_type, source,
-                    {{ series_level() }}
+                partition by indicator_id, org_code, series_level, period_type, source
                 order by period_start, period_end
             ) as lag_start
-        from judged
+        from verdicts
     )
+
+),
+
+lengths as (
+
+    select
+        indicator_id,
+        org_code,
+        org_level,
+        period_type,
+        period_start,
+        period_end,
+        source,
+        case
+            when is_met = false then count(*) filter (where is_met = false) over (
+                partition by indicator_id, org_code, series_level, period_type, source, run_number
+                order by period_start
+                rows unbounded preceding
+            )
+            when is_met then 0
+        end as periods_in_breach
+    from runs
 
 )
 
 select
-    indicator_id,
-    org_code,
-    org_level,
-    period_type,
-    period_start,
-    period_end,
-    source,
-    is_preferred,
-    numerator,
-    denominator,
-    value,
-    unit,
-    standard_id,
-    standard,
-    comparator,
-    is_met,
-    other_standard_id,
-    other_standard,
-    other_comparator,
-    is_other_met,
-    breaches,
-    allowed_breaches,
-    case when breaches is not null then greatest(breaches - allowed_breaches, 0) end as excess_breaches,
+    judged.indicator_id,
+    judged.org_code,
+    judged.org_level,
+    judged.period_type,
+    judged.period_start,
+    judged.period_end,
+    judged.source,
+    judged.is_preferred,
+    judged.numerator,
+    judged.denominator,
+    judged.value,
+    judged.unit,
+    judged.standard_id,
+    judged.standard,
+    judged.comparator,
+    judged.is_met,
+    judged.other_standard_id,
+    judged.other_standard,
+    judged.other_comparator,
+    judged.is_other_met,
+    judged.breaches,
+    judged.allowed_breaches,
     case
-        when period_type = 'ytd' then null
-        when is_met = false then count(*) filter (where is_met = false) over (
-            partition by indicator_id, org_code, series_level, period_type, source, run_number
-            order by period_start
-            rows unbounded preceding
-        )
-        when is_met then 0
-    end as periods_in_breach,
-    is_provisional,
-    caveat,
-    extract_ids
-from runs
+        when judged.breaches is not null then greatest(judged.breaches - judged.allowed_breaches, 0)
+    end as excess_breaches,
+    lengths.periods_in_breach,
+    judged.is_provisional,
+    judged.caveat,
+    judged.extract_ids
+from judged
+left join lengths
+    on
+        judged.indicator_id = lengths.indicator_id
+        and judged.org_code = lengths.org_code
+        and judged.org_level = lengths.org_level
+        and judged.period_type = lengths.period_type
+        and judged.period_start = lengths.period_start
+        and judged.period_end = lengths.period_end
+        and judged.source = lengths.source

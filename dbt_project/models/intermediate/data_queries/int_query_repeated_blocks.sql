@@ -139,12 +139,13 @@ block_periods as (
                 '; ' order by indicator_id
             )
         ) as fingerprint,
-        count(distinct telling_figure) as telling_figures,
-        string_agg(
-            indicator_name || ' ' || {{ figure_in_words('value') }}, '; ' order by indicator_id
-        ) as figures_in_words
+        count(distinct telling_figure) as telling_figures
     from told
     group by all
+    -- What a block repeats is as long and as telling as the block.
+    having
+        count(*) >= (select rows_at_least from rules)
+        and count(distinct telling_figure) >= (select telling_figures from rules)
 
 ),
 
@@ -165,8 +166,6 @@ repeated as (
             when 'quarter' then to_months(3 * rules.within::integer)
             else to_months(rules.within::integer)
         end
-        and block_periods.row_count >= rules.rows_at_least
-        and block_periods.telling_figures >= rules.telling_figures
     -- The latest period that it repeats, and of the blocks that do the widest.
     qualify row_number() over (
         partition by
@@ -174,6 +173,25 @@ repeated as (
             block_periods.period_type, block_periods.period_start
         order by block_periods.row_count desc, earlier.period_start desc, block_periods.block_id
     ) = 1
+
+),
+
+words as (
+
+    select
+        repeated.dataset,
+        repeated.block_id,
+        repeated.org_code,
+        repeated.series_level,
+        repeated.source,
+        repeated.period_type,
+        repeated.period_start,
+        string_agg(
+            told.indicator_name || ' ' || {{ figure_in_words('told.value') }}, '; ' order by told.indicator_id
+        ) as figures_in_words
+    from repeated
+    inner join told using (dataset, block_id, org_code, series_level, source, period_type, period_start)
+    group by all
 
 )
 
@@ -194,3 +212,4 @@ select
     || ' to the last digit. Which of the two periods is real? Ask for the other again.' as question,
     figures_in_words as evidence
 from repeated
+inner join words using (dataset, block_id, org_code, series_level, source, period_type, period_start)

@@ -313,9 +313,7 @@ without_figure as (
 
 due as (
 
-    {{ with_standard_in_force('without_figure', 'standards', [
-        'indicator_id', 'org_code', 'line_level', 'period_end'
-    ]) }}
+    {{ with_standard_in_force('without_figure', 'standards') }}
 
 )
 
