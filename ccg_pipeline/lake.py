@@ -34,8 +34,12 @@ BUILDING, MODELS, REGISTRY = "building", "models", "registry"
 PINNED = "raw_at_build"
 
 _EXTENSIONS = ("postgres_scanner", "ducklake")
-# What DuckDB must not do of itself: fetch an extension.
-CONFIGURATION: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+# What DuckDB must not do of itself: fetch an extension, or take a variable of Python for a table that is not there.
+CONFIGURATION: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+}
 _SECONDS_TO_CONNECT = 10
 # The records of runs, to which a publication adds the run that makes it.
 _LIVE = ("runs", "run_files")

@@ -527,6 +527,7 @@ def is_there(place: Place) -> bool:
 def publication_of(published: Path) -> tuple[str, int] | None:
     """The lake, and its snapshot, that a publication was made from; None for one of a warehouse in a file."""
     with reading(published) as con:
+        con.execute("SET python_enable_replacements = false")  # a variable of that name is no table
         try:
             return con.execute("SELECT lake, snapshot FROM publication.snapshots").fetchall()[0]
         except duckdb.CatalogException:
