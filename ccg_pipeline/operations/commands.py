@@ -90,6 +90,8 @@ def _backup(options: argparse.Namespace) -> int:
     )
     if settings.has_dagster_postgres:
         print("Dagster's records are in PostgreSQL and not in it: back that database up with pg_dump.")
+    if settings.lake:
+        print("The lake is not in it: back its catalog up with pg_dump, then its data folder (docs/ducklake.md).")
     return 0
 
 

@@ -24,6 +24,10 @@ from layouts import SHARED
 from ccg_pipeline import warehouse
 from ccg_pipeline.settings import Lake, PublishedLake
 
+COUNTS = """
+    SELECT (SELECT count(*) FROM marts.fct_indicator_values), (SELECT count(*) FROM marts.extracts),
+        (SELECT count(*) FROM raw_at_build.ae), (SELECT count(*) FROM staging.stg_ae__attendances)
+"""
 BOTH = (*kit.FIRST, *kit.SECOND)
 
 
@@ -198,10 +202,7 @@ def test_a_reader_reads_all_through_a_night(shared: Shared, undisturbed: Undistu
                     ((run_id,),) = con.execute(
                         "SELECT run_id FROM marts.runs WHERE has_made_this_publication"
                     ).fetchall()
-                    found = con.execute(
-                        "SELECT (SELECT count(*) FROM marts.fct_indicator_values), (SELECT count(*) FROM "
-                        "marts.extracts), (SELECT count(*) FROM raw_at_build.ae), (SELECT count(*) FROM staging.stg_ae__attendances)"
-                    ).fetchall()[0]
+                    found = con.execute(COUNTS).fetchall()[0]
                     seen.setdefault(run_id, set()).add(found)
             except (duckdb.Error, warehouse.lake.LakeError) as error:
                 errors.append(error)
