@@ -17,6 +17,7 @@ import hashlib
 import importlib.util
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,12 @@ BUILDING, MODELS, REGISTRY = "building", "models", "registry"
 PINNED = "raw_at_build"
 
 _EXTENSIONS = ("postgres_scanner", "ducklake")
-# What DuckDB must not do of itself: fetch an extension.
-CONFIGURATION: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+# What DuckDB must not do of itself: fetch an extension, or take a variable of Python for a table that is not there.
+CONFIGURATION: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+}
 _SECONDS_TO_CONNECT = 10
 # The records of runs, to which a publication adds the run that makes it.
 _LIVE = ("runs", "run_files")
@@ -187,16 +192,26 @@ def pin(con: duckdb.DuckDBPyConnection) -> int:
     tables = con.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'ccg' AND schema_name = 'raw' ORDER BY 1"
     ).fetchall()
+    known = identity(con) or uuid.uuid4().hex
     con.execute("BEGIN")
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {PINNED}")
     for (table,) in tables:
         version = "" if table in _LIVE else f" AT (VERSION => {snapshot})"
         con.execute(f"CREATE OR REPLACE VIEW {PINNED}.{table} AS SELECT * FROM ccg.raw.{table}{version}")
-    con.execute(f"CREATE TABLE IF NOT EXISTS {PINNED}.pinned (snapshot BIGINT)")
+    con.execute(f"CREATE TABLE IF NOT EXISTS {PINNED}.pinned (snapshot BIGINT, lake VARCHAR)")
     con.execute(f"DELETE FROM {PINNED}.pinned")
-    con.execute(f"INSERT INTO {PINNED}.pinned VALUES ({snapshot})")
+    con.execute(f"INSERT INTO {PINNED}.pinned VALUES (?, ?)", [snapshot, known])
     con.execute("COMMIT")
     return snapshot
+
+
+def identity(con: duckdb.DuckDBPyConnection) -> str | None:
+    """What tells the lake that is attached from every other, wherever its catalog is moved or restored; None before it
+    was first built in."""
+    try:
+        return con.execute(f"SELECT lake FROM ccg.{PINNED}.pinned").fetchall()[0][0]
+    except duckdb.CatalogException:
+        return None
 
 
 def _current(con: duckdb.DuckDBPyConnection) -> int:
@@ -223,8 +238,8 @@ def copy_marts(con: duckdb.DuckDBPyConnection, beside: Path) -> tuple[int, int]:
             con.execute(f"CREATE TABLE copy_of_marts.marts.{mart} AS SELECT * FROM ccg.marts.{mart}")
         con.execute("CREATE SCHEMA copy_of_marts.publication")
         con.execute(
-            "CREATE TABLE copy_of_marts.publication.snapshots AS "
-            f"SELECT {of_marts}::BIGINT AS snapshot, {of_raw}::BIGINT AS snapshot_of_raw"
+            "CREATE TABLE copy_of_marts.publication.snapshots AS SELECT ? AS lake, ? AS snapshot, ? AS snapshot_of_raw",
+            [identity(con), of_marts, of_raw],
         )
         con.execute("COMMIT")
     except BaseException:

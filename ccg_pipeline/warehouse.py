@@ -413,14 +413,31 @@ def pin(place: Path | Lake) -> None:
             lake.pin(con)
 
 
+@contextmanager
+def moving(place: Lake, file: Path, is_source: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a lake, as ``ccg``, and to a warehouse file, as ``file``; the file is only read if it is the
+    source. In the lake no other run writes what is received and loaded meanwhile."""
+    with lake.locked(place, lake.REGISTRY):
+        con = duckdb.connect(config=_MEMORY | lake.CONFIGURATION)
+        try:
+            lake.attach(con, place)
+            con.execute("ATTACH '{}' AS file{}".format(str(file).replace("'", "''"), " (READ_ONLY)" * is_source))
+            yield con
+            if not is_source:
+                con.execute("CHECKPOINT file")
+        finally:
+            con.close()
+
+
 def forget_snapshots(settings: Settings, before: datetime) -> int:
     """Remove from a lake what nobody can ask for any more: snapshots from before a moment (UTC) that no publication
     names, and their files. Returns how many snapshots are gone."""
     if not isinstance(settings.warehouse, Lake):
         return 0
-    named = snapshot_of(settings.published) if settings.published.is_file() else None
+    made_from = publication_of(settings.published) if settings.published.is_file() else None
     with lake.locked(settings.warehouse, lake.REGISTRY), _of_lake(settings.warehouse) as con:
-        return lake.forget_snapshots(con, home_in_lake(settings.published), named, before.isoformat(" "))
+        home, snapshot = home_in_lake(settings.published), made_from and made_from[1]
+        return lake.forget_snapshots(con, home, snapshot, before.isoformat(" "))
 
 
 def tried_again(change: Callable[[], Result]) -> Result:
@@ -473,12 +490,20 @@ def reading(place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
             yield con
             con.rollback()
         return
-    con = duckdb.connect(config=lake.CONFIGURATION if isinstance(place, PublishedLake) else {})
+    made_from = publication_of(place.file) if isinstance(place, PublishedLake) else None
+    con = duckdb.connect(config=lake.CONFIGURATION if made_from else {})
     try:
-        if isinstance(place, PublishedLake):
-            lake.attach(con, place.lake, snapshot_of(place.file), read_only=True)
+        if isinstance(place, PublishedLake) and made_from:
+            known_as, snapshot = made_from
+            lake.attach(con, place.lake, snapshot, read_only=True)
+            if lake.identity(con) != known_as:
+                raise lake.LakeError(
+                    f"{place.file} was published from another lake than {place.lake.server}. Run ccg nightly."
+                )
         else:
-            con.execute("ATTACH '{}' AS ccg (READ_ONLY)".format(str(place).replace("'", "''")))
+            # What was published before the warehouse was moved into the lake is whole.
+            file = place.file if isinstance(place, PublishedLake) else place
+            con.execute("ATTACH '{}' AS ccg (READ_ONLY)".format(str(file).replace("'", "''")))
             con.execute("USE ccg")
         yield con
     finally:
@@ -499,15 +524,14 @@ def is_there(place: Place) -> bool:
     return (place.file if isinstance(place, PublishedLake) else place).is_file()
 
 
-def snapshot_of(published: Path) -> int:
-    """The snapshot of the lake that a publication was made at. Raises `LakeError` where it was made without one."""
+def publication_of(published: Path) -> tuple[str, int] | None:
+    """The lake, and its snapshot, that a publication was made from; None for one of a warehouse in a file."""
     with reading(published) as con:
+        con.execute("SET python_enable_replacements = false")  # a variable of that name is no table
         try:
-            return con.execute("SELECT snapshot FROM publication.snapshots").fetchall()[0][0]
+            return con.execute("SELECT lake, snapshot FROM publication.snapshots").fetchall()[0]
         except duckdb.CatalogException:
-            raise lake.LakeError(
-                f"{published} was published from a file and not from a lake. Run ccg nightly, or take CCG_PROFILE back."
-            ) from None
+            return None
 
 
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, rows: pl.DataFrame, scratch: Path) -> None:

@@ -17,9 +17,9 @@ import postgres
 import pytest
 from conftest import NIGHT
 
-from ccg_pipeline import cli, extracts, lake, nights, warehouse
+from ccg_pipeline import cli, extracts, homes, lake, nights, warehouse
 from ccg_pipeline.landing import loading
-from ccg_pipeline.operations import doctor
+from ccg_pipeline.operations import doctor, moving
 from ccg_pipeline.settings import DUCKLAKE, PROJECT_ROOT, Lake, PublishedLake, Settings, SettingsError
 
 APRIL, MAY = "ae/Monthly-AE-April-2019.csv", "ae/Monthly-AE-May-2019.csv"
@@ -238,3 +238,48 @@ def test_a_server_that_came_back_is_used_again(settings: Settings, server: postg
         rows(settings, "SELECT count(*) FROM raw.extracts")
     server.start()
     assert rows(settings, "SELECT count(*) FROM raw.extracts") == [(1,)]
+
+
+def moved(settings: Settings, to: str) -> int:
+    return cli.run(["move", "--to", to, "--home", str(settings.home)])
+
+
+def test_a_warehouse_moves_into_a_lake_and_back(settings: Settings) -> None:
+    embedded = Settings(settings.raw, settings.home)
+    land(embedded)
+    before = contents.of(embedded.warehouse_file, "raw")
+    with pytest.raises(homes.HomeError, match="is a warehouse that is not in the lake"):
+        homes.check(settings)
+    assert moved(settings, DUCKLAKE) == 0
+    assert contents.differences(before, of_schema_raw(settings)) == []
+    assert not embedded.warehouse_file.exists()
+    with pytest.raises(homes.HomeError, match="Set CCG_PROFILE=ducklake"):
+        homes.check(embedded)
+    homes.check(settings)
+    put(settings.raw, MAY)
+    land(settings)
+    there = of_schema_raw(settings)
+    assert contents.differences(before, there)
+    assert moved(settings, "embedded") == 0
+    assert contents.differences(there, contents.of(embedded.warehouse_file, "raw")) == []
+    homes.check(embedded)
+
+
+def test_a_table_that_does_not_come_over_as_it_is_moves_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    embedded = Settings(settings.raw, settings.home)
+    land(embedded)
+    content, asked = moving._content, []
+
+    def changed(con: duckdb.DuckDBPyConnection, database: str, table: str) -> tuple[int, int | None]:
+        rows, hashes = content(con, database, table)
+        asked.append((database, table))
+        return rows, hashes if (database, table) != ("ccg", "ae") else 1
+
+    monkeypatch.setattr(moving, "_content", changed)
+    assert moved(settings, DUCKLAKE) == 2
+    assert "raw.ae did not come over as it is" in capsys.readouterr().err
+    assert embedded.warehouse_file.is_file() and not (settings.home / "lake.json").exists()
+    with warehouse.reading(place(settings)) as con:
+        assert contents.of_connection(con, "raw") == {}
