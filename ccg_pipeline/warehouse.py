@@ -360,6 +360,7 @@ class Loading:
     rows: duckdb.DuckDBPyConnection
     noting: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
     keep: Callable[[], None]
+    is_shared: bool
 
 
 @contextmanager
@@ -369,10 +370,10 @@ def loading(warehouse: Path | Lake, schemas: Mapping[str, Mapping[str, Any]]) ->
         with writing(warehouse, schemas):
             pass
         with _of_lake(warehouse) as con:
-            yield Loading(con, lambda: writing(warehouse), lambda: None)
+            yield Loading(con, lambda: writing(warehouse), lambda: None, is_shared=True)
     else:
         with writing(warehouse, schemas) as con:
-            yield Loading(con, lambda: nullcontext(con), lambda: _commit(con))
+            yield Loading(con, lambda: nullcontext(con), lambda: _commit(con), is_shared=False)
 
 
 def _commit(con: duckdb.DuckDBPyConnection) -> None:
@@ -420,7 +421,7 @@ def moving(place: Lake, file: Path, is_source: bool) -> Iterator[duckdb.DuckDBPy
     with lake.locked(place, lake.REGISTRY):
         con = duckdb.connect(config=_MEMORY | lake.CONFIGURATION)
         try:
-            lake.attach(con, place)
+            lake.open_to_write(con, place)
             con.execute("ATTACH '{}' AS file{}".format(str(file).replace("'", "''"), " (READ_ONLY)" * is_source))
             yield con
             if not is_source:
@@ -455,7 +456,7 @@ def _of_lake(place: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
         if place not in _lakes:
             con = duckdb.connect(config=_MEMORY | lake.CONFIGURATION)
             try:
-                lake.attach(con, place)
+                lake.open_to_write(con, place)
             except BaseException:
                 con.close()
                 raise
@@ -583,6 +584,8 @@ def publish(warehouse: Path | Lake, published: Path) -> None:
                 con.close()
         beside.chmod(0o444)
         durable.put(beside, published)
+    except lake.LakeError:
+        raise
     except (OSError, duckdb.IOException) as error:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)

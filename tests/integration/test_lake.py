@@ -231,6 +231,23 @@ def test_a_server_that_is_down_is_told_in_words(
         assert postgres.PASSWORD not in text and postgres.IN_URLS not in text
 
 
+def test_a_data_folder_is_of_one_lake(
+    settings: Settings, server: postgres.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    land(settings)
+    for catalog, data, told in (
+        (server.new(), place(settings).data, "is not empty, and the lake .* is new"),
+        (place(settings).catalog, tmp_path / "raw", "are not in .*raw. Set CCG_LAKE_DATA"),
+        (place(settings).catalog, tmp_path / "nowhere", "is not there. Create it"),
+    ):
+        with pytest.raises(lake.LakeError, match=told):
+            warehouse.reach(Lake(catalog, data))
+    warehouse._lakes.clear()
+    (place(settings).data / "lake.json").rename(tmp_path / "lake.json")
+    with pytest.raises(lake.LakeError, match=r"lake.json is not in it. Mount the folder"):
+        warehouse.reach(place(settings))
+
+
 def test_a_server_that_came_back_is_used_again(settings: Settings, server: postgres.Server) -> None:
     land(settings)
     server.stop()
