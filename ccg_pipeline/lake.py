@@ -134,9 +134,10 @@ def locked(
     *names: str,
     patience_seconds: float | None = None,
     waiting: Callable[[], None] = lambda: None,
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Hold locks, taken in the order given, for as long as the block, or the process, lasts.
 
+    Yields what raises `LakeError` where they were lost since, with the connection that held them.
     ``waiting`` is called once where one has to be waited for. Raises `TimeoutError` where that takes longer than
     ``patience_seconds``, `LakeError` where the server cannot be reached.
     """
@@ -156,9 +157,22 @@ def locked(
                     if deadline is not None and time.monotonic() >= deadline:
                         raise TimeoutError(name)
                     time.sleep(0.1)
-        yield
+        yield lambda: _still_held(con, lake)
     finally:
         con.close()
+
+
+def _still_held(con: Any, lake: Lake) -> None:
+    import psycopg2
+
+    try:
+        with con.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except psycopg2.Error:
+        raise LakeError(
+            f"the connection to the catalog of the lake, {lake.server}, was lost for a while, and another run may have "
+            "begun to build meanwhile. Run ccg nightly again: nothing needs to be repaired."
+        ) from None
 
 
 def _connected(lake: Lake) -> Any:

@@ -389,13 +389,12 @@ def dataset_held(warehouse: Path | Lake, *datasets: str) -> AbstractContextManag
 
 
 @contextmanager
-def building(place: Path | Lake, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+def building(place: Lake, waiting: Callable[[], None] = lambda: None) -> Iterator[Callable[[], None]]:
     """Hold the right to build models and to publish, in a lake, which one run has at a time; dbt of a run that was
-    killed has ended when the block begins. Raises `WarehouseBusyError` where it does not end."""
-    if not isinstance(place, Lake):
-        yield
-        return
-    with lake.locked(place, lake.BUILDING, waiting=waiting):
+    killed has ended when the block begins. Yields what raises `LakeError` where the right was lost since.
+
+    Raises `WarehouseBusyError` where such a dbt does not end."""
+    with lake.locked(place, lake.BUILDING, waiting=waiting) as still_held:
         try:
             with lake.locked(place, lake.MODELS, patience_seconds=lake.LEFTOVER_SECONDS):
                 pass
@@ -404,7 +403,7 @@ def building(place: Path | Lake, waiting: Callable[[], None] = lambda: None) -> 
                 f"a dbt process is building in the lake ({place.server}) that no run is waiting for. End it, then "
                 "start again: nothing needs to be repaired."
             ) from None
-        yield
+        yield still_held
 
 
 def pin(place: Path | Lake) -> None:

@@ -213,6 +213,19 @@ def test_a_lock_vanishes_with_the_process_that_holds_it(settings: Settings) -> N
         pass
 
 
+def test_a_lock_that_was_lost_is_known_to_be(settings: Settings, server: postgres.Server) -> None:
+    database = place(settings).catalog.rpartition("/")[2]
+    with lake.locked(place(settings), lake.BUILDING) as still_held:
+        still_held()
+        server.query(
+            "postgres",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' "
+            "AND application_name = 'ccg lock'",
+        )
+        with pytest.raises(lake.LakeError, match="was lost for a while"):
+            still_held()
+
+
 def test_a_server_that_is_down_is_told_in_words(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
