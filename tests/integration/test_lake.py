@@ -119,7 +119,7 @@ def test_rows_that_a_killed_load_left_are_never_there_twice(settings: Settings) 
     assert rows(settings, "SELECT count(*) FROM raw.ae") == [(read.rows.height,)]
 
 
-def test_a_publication_is_read_at_its_snapshot(settings: Settings) -> None:
+def test_a_publication_is_read_at_its_snapshot(settings: Settings, tmp_path: Path) -> None:
     land(settings)
     warehouse.pin(settings.warehouse)
     with warehouse.writing(settings.warehouse) as con:
@@ -143,6 +143,10 @@ def test_a_publication_is_read_at_its_snapshot(settings: Settings) -> None:
             assert con.execute(f"SELECT count(*) FROM {schema}.ae").fetchall() == april
         with pytest.raises(duckdb.Error, match="read-only"):
             con.execute("DELETE FROM raw.ae")
+    # What it rests on can be taken into a file, to build from it what could be said on an earlier day.
+    warehouse.copy(settings.publication, tmp_path / "copy.duckdb")
+    with warehouse.reading(tmp_path / "copy.duckdb") as con:
+        assert con.execute("SELECT count(*) FROM raw.ae").fetchall() == april
     # The file alone holds the marts, for whoever knows nothing of a lake.
     with warehouse.reading(settings.published) as con:
         assert con.execute("SELECT count(*) FROM marts.extracts").fetchall() == [(1,)]
