@@ -360,6 +360,7 @@ class Loading:
     rows: duckdb.DuckDBPyConnection
     noting: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
     keep: Callable[[], None]
+    is_shared: bool
 
 
 @contextmanager
@@ -369,10 +370,10 @@ def loading(warehouse: Path | Lake, schemas: Mapping[str, Mapping[str, Any]]) ->
         with writing(warehouse, schemas):
             pass
         with _of_lake(warehouse) as con:
-            yield Loading(con, lambda: writing(warehouse), lambda: None)
+            yield Loading(con, lambda: writing(warehouse), lambda: None, is_shared=True)
     else:
         with writing(warehouse, schemas) as con:
-            yield Loading(con, lambda: nullcontext(con), lambda: _commit(con))
+            yield Loading(con, lambda: nullcontext(con), lambda: _commit(con), is_shared=False)
 
 
 def _commit(con: duckdb.DuckDBPyConnection) -> None:
@@ -388,13 +389,12 @@ def dataset_held(warehouse: Path | Lake, *datasets: str) -> AbstractContextManag
 
 
 @contextmanager
-def building(place: Path | Lake, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+def building(place: Lake, waiting: Callable[[], None] = lambda: None) -> Iterator[Callable[[], None]]:
     """Hold the right to build models and to publish, in a lake, which one run has at a time; dbt of a run that was
-    killed has ended when the block begins. Raises `WarehouseBusyError` where it does not end."""
-    if not isinstance(place, Lake):
-        yield
-        return
-    with lake.locked(place, lake.BUILDING, waiting=waiting):
+    killed has ended when the block begins. Yields what raises `LakeError` where the right was lost since.
+
+    Raises `WarehouseBusyError` where such a dbt does not end."""
+    with lake.locked(place, lake.BUILDING, waiting=waiting) as still_held:
         try:
             with lake.locked(place, lake.MODELS, patience_seconds=lake.LEFTOVER_SECONDS):
                 pass
@@ -403,7 +403,7 @@ def building(place: Path | Lake, waiting: Callable[[], None] = lambda: None) -> 
                 f"a dbt process is building in the lake ({place.server}) that no run is waiting for. End it, then "
                 "start again: nothing needs to be repaired."
             ) from None
-        yield
+        yield still_held
 
 
 def pin(place: Path | Lake) -> None:
@@ -420,7 +420,7 @@ def moving(place: Lake, file: Path, is_source: bool) -> Iterator[duckdb.DuckDBPy
     with lake.locked(place, lake.REGISTRY):
         con = duckdb.connect(config=_MEMORY | lake.CONFIGURATION)
         try:
-            lake.attach(con, place)
+            lake.open_to_write(con, place)
             con.execute("ATTACH '{}' AS file{}".format(str(file).replace("'", "''"), " (READ_ONLY)" * is_source))
             yield con
             if not is_source:
@@ -455,7 +455,7 @@ def _of_lake(place: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
         if place not in _lakes:
             con = duckdb.connect(config=_MEMORY | lake.CONFIGURATION)
             try:
-                lake.attach(con, place)
+                lake.open_to_write(con, place)
             except BaseException:
                 con.close()
                 raise
@@ -583,6 +583,8 @@ def publish(warehouse: Path | Lake, published: Path) -> None:
                 con.close()
         beside.chmod(0o444)
         durable.put(beside, published)
+    except lake.LakeError:
+        raise
     except (OSError, duckdb.IOException) as error:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)

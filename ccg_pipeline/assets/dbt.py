@@ -17,7 +17,7 @@ from ccg_pipeline.assets.resources import Dbt, Installation, log
 from ccg_pipeline.checks import holding
 from ccg_pipeline.checks.asset_checks import quality_suites
 from ccg_pipeline.checks.running import imported_meanwhile
-from ccg_pipeline.settings import Settings
+from ccg_pipeline.settings import EMBEDDED, Settings
 
 
 class Translator(DagsterDbtTranslator):
@@ -44,6 +44,8 @@ def prepare_manifest(settings: Settings) -> Path:
     manifest, made_from = settings.dbt_target / "manifest.json", settings.dbt_target / "made-from.txt"
     # Times of files would not do: a restored home is newer than the project, and what it holds may be of an older one.
     project = nights.project_fingerprint()
+    if settings.profile != EMBEDDED:
+        project += f" {settings.profile}"  # the sources are in another schema
     if manifest.exists() and made_from.exists() and made_from.read_text(encoding="utf-8") == project:
         return manifest
     settings.home.mkdir(parents=True, exist_ok=True)

@@ -119,7 +119,7 @@ def test_rows_that_a_killed_load_left_are_never_there_twice(settings: Settings) 
     assert rows(settings, "SELECT count(*) FROM raw.ae") == [(read.rows.height,)]
 
 
-def test_a_publication_is_read_at_its_snapshot(settings: Settings) -> None:
+def test_a_publication_is_read_at_its_snapshot(settings: Settings, tmp_path: Path) -> None:
     land(settings)
     warehouse.pin(settings.warehouse)
     with warehouse.writing(settings.warehouse) as con:
@@ -143,6 +143,10 @@ def test_a_publication_is_read_at_its_snapshot(settings: Settings) -> None:
             assert con.execute(f"SELECT count(*) FROM {schema}.ae").fetchall() == april
         with pytest.raises(duckdb.Error, match="read-only"):
             con.execute("DELETE FROM raw.ae")
+    # What it rests on can be taken into a file, to build from it what could be said on an earlier day.
+    warehouse.copy(settings.publication, tmp_path / "copy.duckdb")
+    with warehouse.reading(tmp_path / "copy.duckdb") as con:
+        assert con.execute("SELECT count(*) FROM raw.ae").fetchall() == april
     # The file alone holds the marts, for whoever knows nothing of a lake.
     with warehouse.reading(settings.published) as con:
         assert con.execute("SELECT count(*) FROM marts.extracts").fetchall() == [(1,)]
@@ -213,6 +217,19 @@ def test_a_lock_vanishes_with_the_process_that_holds_it(settings: Settings) -> N
         pass
 
 
+def test_a_lock_that_was_lost_is_known_to_be(settings: Settings, server: postgres.Server) -> None:
+    database = place(settings).catalog.rpartition("/")[2]
+    with lake.locked(place(settings), lake.BUILDING) as still_held:
+        still_held()
+        server.query(
+            "postgres",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' "
+            "AND application_name = 'ccg lock'",
+        )
+        with pytest.raises(lake.LakeError, match="was lost for a while"):
+            still_held()
+
+
 def test_a_server_that_is_down_is_told_in_words(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -229,6 +246,23 @@ def test_a_server_that_is_down_is_told_in_words(
     assert found.verdict == doctor.WRONG and "lets this machine in" in found.do
     for text in (told, found.found, *(p.read_text() for p in settings.home.glob("*.jsonl"))):
         assert postgres.PASSWORD not in text and postgres.IN_URLS not in text
+
+
+def test_a_data_folder_is_of_one_lake(
+    settings: Settings, server: postgres.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    land(settings)
+    for catalog, data, told in (
+        (server.new(), place(settings).data, "is not empty, and the lake .* is new"),
+        (place(settings).catalog, tmp_path / "raw", "are not in .*raw. Set CCG_LAKE_DATA"),
+        (place(settings).catalog, tmp_path / "nowhere", "is not there. Create it"),
+    ):
+        with pytest.raises(lake.LakeError, match=told):
+            warehouse.reach(Lake(catalog, data))
+    warehouse._lakes.clear()
+    (place(settings).data / "lake.json").rename(tmp_path / "lake.json")
+    with pytest.raises(lake.LakeError, match=r"lake.json is not in it. Mount the folder"):
+        warehouse.reach(place(settings))
 
 
 def test_a_server_that_came_back_is_used_again(settings: Settings, server: postgres.Server) -> None:
