@@ -26,8 +26,9 @@ ui: $(READY)
 check: $(READY)
 	$(BIN)/ccg check "$${CCG_RAW:-raw}"
 
+# Nights beside bare engines, a pack, cost against history (CCG_BENCH_MONTHS=1,12,60,120): tests/bench/__main__.py.
 bench: $(READY)
-	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench
 
 # How well the forecasts of years would have done, beside a naive one and candidates of statsmodels (five minutes).
 backtest: $(READY)

@@ -145,11 +145,11 @@ def _parser() -> argparse.ArgumentParser:
 
     sample = commands.add_parser("sample", help="write a small landing folder of sample extracts, or a national one")
     sample.add_argument("folder", type=Path, metavar="DIR")
-    sample.add_argument("--national", action="store_true", help="RTT and A&E of national size, all of it made up")
+    sample.add_argument("--national", action="store_true", help="extracts of national size, all of it made up")
     sample.add_argument("--months", type=int, default=12, metavar="N", help="of --national: how many, 1 to 120 (12)")
     sample.add_argument("--last", type=_month, metavar="YYYY-MM", help="of --national: the last of them (2025-03)")
     sample.add_argument("--seed", type=int, default=1, help="of --national: the same seed gives the same files (1)")
-    sample.add_argument("--plain", action="store_true", help="of --national: RTT as csv, not zipped as published")
+    sample.add_argument("--plain", action="store_true", help="of --national: as csv what is published zipped")
     sample.set_defaults(command=_sample)
 
     ui = commands.add_parser("ui", help="the Dagster UI, schedule and sensor, on this machine alone")
@@ -504,7 +504,7 @@ def _published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
     homes.check(settings)
     try:
-        with warehouse.reading(settings.published) as con:
+        with warehouse.reading(settings.publication) as con:
             yield con
     except (duckdb.IOException, duckdb.CatalogException) as error:
         if isinstance(error, duckdb.CatalogException) and homes.is_older(settings):

@@ -78,7 +78,7 @@ def ready(settings: Settings) -> list[str]:
             _note(settings, VERSION)
         if version in (None, VERSION):
             return []
-        with warehouse.sole_writer(settings.warehouse):
+        with warehouse.sole_writer(settings.warehouse_file):
             return _migrate(settings)
     except OSError as error:
         raise HomeError(f"the home folder {settings.home} cannot be written: {error.strerror or error}") from None
@@ -99,8 +99,8 @@ def _note(settings: Settings, version: int) -> None:
 def _runs_are_recorded(settings: Settings) -> str:
     """From 1: what is published was noted in the warehouse before the copy was made, and what a publication was made
     from in a file beside it."""
-    if settings.warehouse.is_file():
-        with warehouse.writing(settings.warehouse) as con:
+    if settings.warehouse_file.is_file():
+        with warehouse.writing(settings.warehouse_file) as con:
             if settings.published.is_file():
                 try:
                     with warehouse.reading(settings.published) as published:

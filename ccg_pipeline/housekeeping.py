@@ -19,12 +19,17 @@ from ccg_pipeline.settings import Settings
 
 # A file written beside its place by another process than a run: it takes seconds, so this is none under way.
 _SURELY_LEFT = timedelta(days=1)
+# Whoever reads a lake at a snapshot keeps it for as long, though its publication has given way to another.
+_READERS_NEED = timedelta(days=1)
 
 
 def remove_leftovers(settings: Settings) -> list[Path]:
     """Remove what runs left that did not end; returns what is gone."""
     beside = f".*{durable.BESIDE}"
-    found = [warehouse.copy_in_the_making(settings.published), settings.warehouse.with_name("warehouse.duckdb.tmp")]
+    found = [
+        warehouse.copy_in_the_making(settings.published),
+        settings.warehouse_file.with_name("warehouse.duckdb.tmp"),
+    ]
     for folder in (settings.home, settings.quarantine, settings.dbt_target.parent, settings.dbt_target):
         found += folder.glob(beside)
     found += settings.scratch.glob("*.parquet")
@@ -62,7 +67,11 @@ def keep_to_retention(settings: Settings, now: datetime, instance: Any = None) -
     gone = {
         what: forget(now - timedelta(days=kept)) for what, forget in keepers.items() if (kept := days[what]) is not None
     }
-    return [f"{count} of {what} older than {days[what]} days" for what, count in gone.items() if count]
+    told = [f"{count} of {what} older than {days[what]} days" for what, count in gone.items() if count]
+    before = now.astimezone(UTC).replace(tzinfo=None) - _READERS_NEED
+    if snapshots := warehouse.forget_snapshots(settings, before):
+        told.append(f"{snapshots} snapshots of the lake that no publication names")
+    return told
 
 
 def _forget_runs(settings: Settings, before: datetime) -> int:

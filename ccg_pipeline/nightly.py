@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ccg_pipeline import homes, nights, troubles, warehouse
+from ccg_pipeline import homes, lake, nights, troubles, warehouse
 from ccg_pipeline.landing.files import LandingError, landing_fingerprint, scan
 from ccg_pipeline.landing.loading import standing_in_quarantine
 from ccg_pipeline.operations import dagster_home
@@ -24,7 +23,7 @@ from ccg_pipeline.settings import Settings
 
 PUBLISHED, NOTHING_NEW, FAILED = nights.PUBLISHED, nights.NOTHING_NEW, nights.FAILED
 # Reasons that say themselves, to the operator, what happened.
-_TOLD = (LandingError, homes.HomeError, warehouse.WarehouseBusyError)
+_TOLD = (LandingError, homes.HomeError, warehouse.WarehouseBusyError, lake.LakeError)
 
 
 @dataclass
@@ -78,11 +77,11 @@ def run(settings: Settings, say: Callable[[str], None]) -> Night:
         if nights.is_nothing_new(settings, files):
             night = Night(NOTHING_NEW, ignored=ignored)
         else:
-            with warehouse.sole_writer(settings.warehouse, told=say, run_id=begun.run_id):
+            with warehouse.sole_writer(settings.warehouse_file, told=say, run_id=begun.run_id):
                 night = _run_job(settings, say, begun)
             night.ignored = ignored
         if night.outcome != FAILED:
-            with warehouse.reading(settings.published) as con:
+            with warehouse.reading(settings.publication) as con:
                 night.summary = summarise(con)
                 night.quarantine = standing_in_quarantine(con)
         night.seconds["all"] = begun.seconds
@@ -127,7 +126,7 @@ def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) ->
     started_at = datetime.now(UTC)
     homes.ready(settings)
     then = settings.rebuilt_as_known_at(moment)
-    with warehouse.reading(settings.published) as con:
+    with warehouse.reading(settings.publication) as con:
         (first,) = con.execute(
             "SELECT min(known_at) FROM staging.stg_landing__extracts WHERE outcome = 'loaded'"
         ).fetchall()[0]
@@ -136,13 +135,16 @@ def rebuild(settings: Settings, moment: datetime, say: Callable[[str], None]) ->
             f"the first extract loaded was published or received on {first:%Y-%m-%d}" if first else "nothing is loaded"
         )
         raise NothingKnownError(f"nothing could be said on {moment:%Y-%m-%d}: {known}")
-    with _begun(then, nights.REBUILD, started_at) as begun, warehouse.sole_writer(then.warehouse, run_id=begun.run_id):
-        then.warehouse.unlink(missing_ok=True)
-        shutil.copyfile(settings.published, then.warehouse)
+    with (
+        _begun(then, nights.REBUILD, started_at) as begun,
+        warehouse.sole_writer(then.warehouse_file, run_id=begun.run_id),
+    ):
+        then.warehouse_file.unlink(missing_ok=True)
+        warehouse.copy(settings.publication, then.warehouse_file)
         try:
             night = _run_job(then, say, begun)
         finally:
-            then.warehouse.unlink(missing_ok=True)
+            then.warehouse_file.unlink(missing_ok=True)
         if nights.find(settings, begun.run_id) is None:
             nights.end(then, begun, night.outcome, night.exit_code, failures=night.failures, seconds=night.seconds)
     if night.outcome != FAILED:

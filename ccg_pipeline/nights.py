@@ -76,7 +76,7 @@ def is_nothing_new(settings: Settings, files: Iterable[LandedFile]) -> bool:
 
     The publication that stands there says itself what it was made from.
     """
-    if not (settings.published.is_file() and settings.warehouse.is_file()):
+    if not (warehouse.is_there(settings.published) and warehouse.is_there(settings.warehouse)):
         return False
     try:
         with warehouse.reading(settings.published) as con:
@@ -218,7 +218,7 @@ def killed_last(settings: Settings) -> dict[str, Any] | None:
     """The last of the runs, if it did not end. While one is writing it is that one, in another container perhaps, whose
     processes cannot be seen from here."""
     begun = records(settings)
-    if not begun or begun[-1] not in killed(settings) or warehouse.is_being_written(settings.warehouse):
+    if not begun or begun[-1] not in killed(settings) or warehouse.is_being_written(settings.warehouse_file):
         return None
     return begun[-1]
 

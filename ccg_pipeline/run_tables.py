@@ -17,8 +17,8 @@ from typing import Any
 
 import duckdb
 
-from ccg_pipeline import nights, warehouse
-from ccg_pipeline.settings import Settings
+from ccg_pipeline import lake, nights, warehouse
+from ccg_pipeline.settings import DUCKLAKE, Settings
 
 # Columns of ``raw.runs`` that a record has under another name.
 _NAMES = {
@@ -132,7 +132,7 @@ def reconcile(settings: Settings) -> None:
     A run whose publication never came to stand there has published nothing: what it marked is marked no more. Where the
     warehouse was made anew, it takes over the record of runs that the publication holds.
     """
-    if not (settings.warehouse.is_file() or settings.published.is_file()):
+    if not (warehouse.is_there(settings.warehouse) or warehouse.is_there(settings.published)):
         return
     known = _runs_of_publication(settings)
     if known is None:
@@ -142,9 +142,13 @@ def reconcile(settings: Settings) -> None:
             "SELECT run_id FROM raw.runs WHERE outcome = ? AND kind <> ?", [nights.PUBLISHED, nights.REBUILD]
         ).fetchall()
         undone = [run_id for (run_id,) in noted if run_id not in known]
+        if settings.profile == DUCKLAKE:
+            # Runs of other home folders publish in these: only what was begun here can have come to nothing here.
+            begun_here = {record.get("run_id") for record in nights.records(settings)}
+            undone = [run_id for run_id in undone if run_id in begun_here]
         for run_id in undone:
             take_back(con, run_id)
-        if known and not con.execute("SELECT 1 FROM raw.runs LIMIT 1").fetchall():
+        if settings.profile != DUCKLAKE and known and not con.execute("SELECT 1 FROM raw.runs LIMIT 1").fetchall():
             _take_over(con, settings)
 
 
@@ -159,11 +163,11 @@ def _runs_of_publication(settings: Settings) -> set[str] | None:
     if not settings.published.is_file():
         return {r["run_id"] for r in nights.records(settings) if r.get("outcome") == nights.PUBLISHED and "run_id" in r}
     try:
-        with warehouse.reading(settings.published) as con:
+        with warehouse.reading(settings.publication) as con:
             return {run_id for (run_id,) in con.execute("SELECT run_id FROM raw.runs").fetchall()}
     except duckdb.CatalogException:
         return set()  # made before runs were recorded
-    except duckdb.Error:
+    except (duckdb.Error, lake.LakeError):
         return None
 
 

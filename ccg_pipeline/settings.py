@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,10 +20,38 @@ _DAYS_KEPT = {"runs": 1095, "logs": 90, "quarantine": 90, "dagster": 60, "rebuil
 _MOST_FILE_MB = 256
 # The address of the PostgreSQL database that is to hold Dagster's own records, as a URL; a secret.
 DAGSTER_POSTGRES = "CCG_DAGSTER_POSTGRES"
+# Where the warehouse is; of a lake the address of its catalog (a secret) and the folder of its data files.
+PROFILE, LAKE_CATALOG, LAKE_DATA = "CCG_PROFILE", "CCG_LAKE_CATALOG", "CCG_LAKE_DATA"
+
+
+EMBEDDED, DUCKLAKE = "embedded", "ducklake"
 
 
 class SettingsError(ValueError):
     """A setting of the environment that cannot be what it says."""
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A warehouse that several machines share: the URL of the PostgreSQL database that holds its catalog, a secret, and
+    the folder of its data files."""
+
+    catalog: str = field(repr=False)
+    data: Path
+
+    @property
+    def server(self) -> str:
+        """Where the catalog is, without who may enter and how."""
+        at = urlsplit(self.catalog)
+        return f"{at.path.lstrip('/')} on {at.hostname or 'this machine'}" + (f":{at.port}" if at.port else "")
+
+
+@dataclass(frozen=True)
+class PublishedLake:
+    """A publication whose tables outside the marts are in a lake, at the snapshot that its file names."""
+
+    file: Path
+    lake: Lake
 
 
 @dataclass(frozen=True)
@@ -39,13 +68,15 @@ class Settings:
     as_known_at: datetime | None = None
     most_file_bytes: int = _MOST_FILE_MB * 1024**2
     duckdb_memory_mb: int = 2048
+    lake: Lake | None = None
 
     @classmethod
     def from_environment(cls, raw: str | Path | None = None, home: str | Path | None = None) -> Settings:
         """The options given, else ``CCG_RAW`` and ``CCG_HOME``, else ``raw`` and ``var`` of the project.
 
-        ``CCG_MOST_FILE_MB`` is the size (MiB) of the largest file that is read. Raises `SettingsError` where it is no
-        whole number above 0.
+        ``CCG_MOST_FILE_MB`` is the size (MiB) of the largest file that is read; ``CCG_PROFILE`` says where the
+        warehouse is, and under ``ducklake`` ``CCG_LAKE_CATALOG`` and ``CCG_LAKE_DATA`` do. Raises `SettingsError` where
+        one cannot be what it says.
         """
         # Not Path.resolve, which stops on links that lead to themselves: whoever opens the folder tells that better.
         return cls(
@@ -53,6 +84,7 @@ class Settings:
             home=Path(os.path.realpath(home or os.environ.get("CCG_HOME") or PROJECT_ROOT / "var")),
             most_file_bytes=_number_above_0("CCG_MOST_FILE_MB", _MOST_FILE_MB) * 1024**2,
             duckdb_memory_mb=_number_above_0("CCG_DUCKDB_MEMORY_MB", 2048),
+            lake=_lake() if _profile() == DUCKLAKE else None,
         )
 
     def rebuilt_as_known_at(self, moment: datetime) -> Settings:
@@ -67,7 +99,23 @@ class Settings:
         return f"{self.as_known_at:%Y-%m-%d}" if is_whole_day else f"{self.as_known_at:%Y-%m-%dT%H%M%S}"
 
     @property
-    def warehouse(self) -> Path:
+    def profile(self) -> str:
+        """Where the warehouse is: `EMBEDDED` in a file, `DUCKLAKE` in a lake. A rebuild always has a file."""
+        return DUCKLAKE if self.lake and not self.as_known_at else EMBEDDED
+
+    @property
+    def warehouse(self) -> Path | Lake:
+        """Where the raw rows and what dbt makes of them are; only `ccg_pipeline.warehouse` knows how to open it."""
+        return self.lake if self.lake and not self.as_known_at else self.warehouse_file
+
+    @property
+    def publication(self) -> Path | PublishedLake:
+        """What a reader opens for all that was published, raw rows too; the marts alone are in ``published``."""
+        return PublishedLake(self.published, self.lake) if self.lake and not self.as_known_at else self.published
+
+    @property
+    def warehouse_file(self) -> Path:
+        """The warehouse as a file; also what the write lock of a home folder is called after."""
         if self.as_known_at:
             return self.scratch / f"as-known-at-{self._moment}.duckdb"
         return self.home / "warehouse.duckdb"
@@ -179,7 +227,8 @@ class Settings:
     def dbt_environment(self) -> dict[str, str]:
         """What ``dbt_project`` reads from the environment, and the switches that keep dbt off the network."""
         return {
-            "CCG_WAREHOUSE": str(self.warehouse),
+            "CCG_DBT_TARGET": self.profile,
+            "CCG_WAREHOUSE": str(self.warehouse_file),
             "CCG_DUCKDB_MEMORY": f"{self.duckdb_memory_mb}MiB",
             "CCG_DUCKDB_SPILL": str(self.spill),
             "DBT_TARGET_PATH": str(self.dbt_target),
@@ -199,6 +248,39 @@ class Settings:
             CCG_HOME=str(self.home),
             DAGSTER_HOME=str(self.dagster_home),
         )
+
+
+def _profile() -> str:
+    profile = os.environ.get(PROFILE) or EMBEDDED
+    if profile not in (EMBEDDED, DUCKLAKE):
+        raise SettingsError(
+            f"{PROFILE} is {profile!r}, expected {EMBEDDED} or {DUCKLAKE}. Correct it, or leave it unset."
+        )
+    return profile
+
+
+def _lake() -> Lake:
+    """The lake that the environment names. Raises `SettingsError`, which never has the address in it."""
+    catalog, data = os.environ.get(LAKE_CATALOG, ""), os.environ.get(LAKE_DATA, "")
+    for name, value in ((LAKE_CATALOG, catalog), (LAKE_DATA, data)):
+        if not value:
+            raise SettingsError(f"{PROFILE} is {DUCKLAKE} and {name} is not set. Set it (docs/ducklake.md).")
+    try:
+        at = urlsplit(catalog)
+        is_whole = at.scheme in ("postgresql", "postgres") and bool(at.hostname) and len(at.path) > 1 and at.port != 0
+    except ValueError:  # a port that is no number
+        is_whole = False
+    if not is_whole:
+        raise SettingsError(
+            f"{LAKE_CATALOG} is not the address of a PostgreSQL database, expected postgresql://user:password@host/database"
+            " (signs such as @ and / in the password as %40, %2F). Correct it; it is not shown here for its password."
+        )
+    if not Path(data).is_absolute():
+        raise SettingsError(
+            f"{LAKE_DATA} is {data!r}, expected a whole path, the same on every machine that shares the lake. Correct "
+            "it."
+        )
+    return Lake(catalog, Path(data))
 
 
 def _number_above_0(name: str, usual: int) -> int:

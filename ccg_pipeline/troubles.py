@@ -67,7 +67,7 @@ def in_words(error: BaseException | str, settings: Settings) -> str | None:
     if _DAMAGED.search(text):
         from ccg_pipeline import warehouse
 
-        return warehouse.damaged(settings.warehouse, what)
+        return warehouse.damaged(settings.warehouse_file, what)
     return None
 
 

@@ -1,10 +1,12 @@
-"""The DuckDB file. The only module that opens it to write, and the one that publishes it.
+"""The warehouse. The only module that opens it to write, and the one that publishes it.
 
 Belongs here: the write lock, the tables of schema ``raw``, and the atomic swap of the published copy. Does not
 belong here: what a row means (`extracts`), when a file is loaded (`landing`), and all of dbt's schemas.
 
-DuckDB allows one process that reads and writes, or many that only read; within a night the pipeline and dbt take
-turns. The lock file keeps a second night out for the whole of the first.
+It is a DuckDB file, or a lake that several machines share (`lake`). DuckDB allows one process that reads and writes a
+file, or many that only read; within a night the pipeline and dbt take turns. The lock file keeps a second night of the
+same home folder out for the whole of the first. In a lake each writes in transactions of its own, and the locks of
+`lake` keep apart what must not happen at once.
 """
 
 from __future__ import annotations
@@ -13,17 +15,25 @@ import contextlib
 import fcntl
 import os
 import shutil
+import socket
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import duckdb
 import polars as pl
 
-from ccg_pipeline import durable
+from ccg_pipeline import durable, lake
+from ccg_pipeline.settings import Lake, PublishedLake, Settings
+
+Place = Path | Lake | PublishedLake
+Result = TypeVar("Result")
 
 _TYPES = {
     pl.String: "VARCHAR",
@@ -71,6 +81,11 @@ REGISTRY: dict[str, dict[str, str]] = {
         "view": "VARCHAR NOT NULL",
         "part": "VARCHAR NOT NULL",
         "period_start": "DATE NOT NULL",
+    },
+    # At most one row: the state of the project whose models made what dbt keeps from night to night. None while that is
+    # being made anew.
+    "kept_models": {
+        "project_fingerprint": "VARCHAR NOT NULL",
     },
     # One row a run (`run_tables`); times in UTC.
     "runs": {
@@ -123,13 +138,13 @@ REGISTRY: dict[str, dict[str, str]] = {
 }
 
 
-# dbt builds everything within half a minute; a process that holds the file longer is no leftover.
-_LEFTOVER_SECONDS = 90
-
-
 # What DuckDB may hold in memory while the pipeline writes; more goes to the disk beside the warehouse. Without it
 # DuckDB takes up to four fifths of the machine's memory.
 _MEMORY: dict[str, Any] = {"memory_limit": "2GiB"}
+
+
+# dbt builds everything within half a minute; a process that holds the file longer is no leftover.
+_LEFTOVER_SECONDS = 90
 
 
 class WarehouseBusyError(Exception):
@@ -138,6 +153,10 @@ class WarehouseBusyError(Exception):
 
 class WarehouseDamagedError(Exception):
     """The file is no longer a database. The text says what to do."""
+
+
+# Rows that DuckDB stores together. Parquet in groups of as many is taken over by all cores, and a quarter sooner.
+_ROW_GROUP = 122_880
 
 
 # The runs of this process that hold the right to write, by warehouse.
@@ -263,37 +282,65 @@ def _create(warehouse: Path) -> None:
 
 @contextmanager
 def writing(
-    warehouse: Path, schemas: Mapping[str, Mapping[str, Any]] | None = None
+    warehouse: Path | Lake, schemas: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that writes, in one transaction; the tables of schema ``raw`` exist.
 
-    ``schemas`` gives the columns of each dataset's table as polars types; every table also has ``extract_id``.
+    ``schemas`` gives the columns of each dataset's table as polars types; every table also has ``extract_id``. In a
+    lake no other run writes what is received and loaded meanwhile.
     """
+    with _opened_to_write(warehouse) as con:
+        con.execute("BEGIN")
+        try:
+            _lay_out(con, schemas or {})
+            yield con
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):
+                con.rollback()
+            raise
+        con.execute("COMMIT")
+
+
+@contextmanager
+def _opened_to_write(warehouse: Path | Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+    if isinstance(warehouse, Lake):
+        with lake.locked(warehouse, lake.REGISTRY), _of_lake(warehouse) as con:
+            yield con
+        return
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     if not warehouse.exists():
         _create(warehouse)
     con = duckdb.connect(str(warehouse), config=_MEMORY)
     try:
-        con.execute("BEGIN")
-        con.execute("CREATE SCHEMA IF NOT EXISTS raw")
-        for table, columns in REGISTRY.items():
-            typed = ", ".join(f"{c} {t}" for c, t in columns.items())
-            con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} ({typed})")
-            _widen(con, table, {c: t.removesuffix(" NOT NULL") for c, t in columns.items()})
-        for table, schema in (schemas or {}).items():
-            typed = ", ".join(f"{c} {_TYPES[t]}" for c, t in schema.items())
-            con.execute(f"CREATE TABLE IF NOT EXISTS raw.{table} (extract_id VARCHAR NOT NULL, {typed})")
-            _widen(con, table, {c: _TYPES[t] for c, t in schema.items()})
         yield con
-        con.execute("COMMIT")
     finally:
         con.close()
 
 
-def _widen(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> None:
+def _lay_out(con: duckdb.DuckDBPyConnection, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+    con.execute("CREATE SCHEMA IF NOT EXISTS raw")
+    present: dict[str, dict[str, str]] = {}
+    for table, column, kind in con.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE schema_name = 'raw' AND database_name = current_database()"
+    ).fetchall():
+        present.setdefault(table, {})[column] = kind
+    for table, columns in REGISTRY.items():
+        if table not in present:
+            con.execute(f"CREATE TABLE raw.{table} ({', '.join(f'{c} {t}' for c, t in columns.items())})")
+        else:
+            _widen(con, table, {c: t.removesuffix(" NOT NULL") for c, t in columns.items()}, present[table])
+    for table, schema in schemas.items():
+        typed = {c: _TYPES[t] for c, t in schema.items()}
+        if table not in present:
+            columns_of_it = ", ".join(f"{c} {t}" for c, t in typed.items())
+            con.execute(f"CREATE TABLE raw.{table} (extract_id VARCHAR NOT NULL, {columns_of_it})")
+        else:
+            _widen(con, table, typed, present[table])
+
+
+def _widen(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], present: Mapping[str, str]) -> None:
     """Bring a table of an older version up to this one's columns; rows of extracts no longer at hand stay."""
-    query = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'raw' AND table_name = ?"
-    present = dict(con.execute(query, [table]).fetchall())
     for column, kind in columns.items():
         if column not in present:
             con.execute(f"ALTER TABLE raw.{table} ADD COLUMN {column} {kind}")
@@ -301,19 +348,159 @@ def _widen(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str
             con.execute(f"ALTER TABLE raw.{table} ALTER COLUMN {column} SET DATA TYPE {kind}")
 
 
+@dataclass(frozen=True)
+class Loading:
+    """What a dataset is loaded by: a connection for its rows, and one for what is noted of them when all are in.
+
+    In a file both are one, in one transaction, or in several: what was loaded is kept, whatever befalls the rest. In a lake the rows of each extract are there as soon as they are
+    inserted, and nobody reads them before they are noted: a run that is killed in between leaves rows that the next
+    load of their extract removes.
+    """
+
+    rows: duckdb.DuckDBPyConnection
+    noting: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+    keep: Callable[[], None]
+
+
 @contextmanager
-def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def loading(warehouse: Path | Lake, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[Loading]:
+    """Connections to load a dataset by, whose lock is held (`dataset_held`); the tables exist."""
+    if isinstance(warehouse, Lake):
+        with writing(warehouse, schemas):
+            pass
+        with _of_lake(warehouse) as con:
+            yield Loading(con, lambda: writing(warehouse), lambda: None)
+    else:
+        with writing(warehouse, schemas) as con:
+            yield Loading(con, lambda: nullcontext(con), lambda: _commit(con))
+
+
+def _commit(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("COMMIT")
+    con.execute("BEGIN")
+
+
+def dataset_held(warehouse: Path | Lake, *datasets: str) -> AbstractContextManager[object]:
+    """Keep other runs from loading and checking datasets. A file has one run at a time as it is."""
+    if isinstance(warehouse, Lake):
+        return lake.locked(warehouse, *(lake.of_dataset(name) for name in sorted(datasets)))
+    return nullcontext()
+
+
+@contextmanager
+def building(place: Path | Lake, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the right to build models and to publish, in a lake, which one run has at a time; dbt of a run that was
+    killed has ended when the block begins. Raises `WarehouseBusyError` where it does not end."""
+    if not isinstance(place, Lake):
+        yield
+        return
+    with lake.locked(place, lake.BUILDING, waiting=waiting):
+        try:
+            with lake.locked(place, lake.MODELS, patience_seconds=lake.LEFTOVER_SECONDS):
+                pass
+        except TimeoutError:
+            raise WarehouseBusyError(
+                f"a dbt process is building in the lake ({place.server}) that no run is waiting for. End it, then "
+                "start again: nothing needs to be repaired."
+            ) from None
+        yield
+
+
+def pin(place: Path | Lake) -> None:
+    """Have dbt read, in a lake, the raw rows as they are now, whatever other runs load while it builds."""
+    if isinstance(place, Lake):
+        with lake.locked(place, lake.REGISTRY), _of_lake(place) as con:
+            lake.pin(con)
+
+
+def forget_snapshots(settings: Settings, before: datetime) -> int:
+    """Remove from a lake what nobody can ask for any more: snapshots from before a moment (UTC) that no publication
+    names, and their files. Returns how many snapshots are gone."""
+    if not isinstance(settings.warehouse, Lake):
+        return 0
+    named = snapshot_of(settings.published) if settings.published.is_file() else None
+    with lake.locked(settings.warehouse, lake.REGISTRY), _of_lake(settings.warehouse) as con:
+        return lake.forget_snapshots(con, home_in_lake(settings.published), named, before.isoformat(" "))
+
+
+def tried_again(change: Callable[[], Result]) -> Result:
+    """What a short change comes to, made anew where another run of a lake changed the same rows meanwhile."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(duckdb.TransactionException):
+            return change()
+    return change()
+
+
+@contextmanager
+def _of_lake(place: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a lake as it is now. Opening a lake takes a second, so that a process does so once."""
+    with _opening:
+        if place not in _lakes:
+            con = duckdb.connect(config=_MEMORY | lake.CONFIGURATION)
+            try:
+                lake.attach(con, place)
+            except BaseException:
+                con.close()
+                raise
+            _lakes[place] = con
+        cursor = _lakes[place].cursor()
+    try:
+        cursor.execute("USE ccg")
+        yield cursor
+    except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.TransactionException):
+        _lakes.pop(place, None)  # its server may have gone away and come back: the next one connects anew
+        raise
+    finally:
+        cursor.close()
+
+
+# The lakes that this process has opened.
+_lakes: dict[Lake, duckdb.DuckDBPyConnection] = {}
+_opening = threading.Lock()
+_TRIES = 5
+
+
+@contextmanager
+def reading(place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that only reads; of the warehouse within a run, of the published copy for everyone else.
 
-    The database has the name that its views call it by, whatever its file is called.
+    The database has the name that its views call it by, whatever its file is called. A lake is read as it is when the
+    first query is made, a published one at the snapshot that its publication names.
     """
-    con = duckdb.connect()
+    if isinstance(place, Lake):
+        with _of_lake(place) as con:
+            con.execute("BEGIN TRANSACTION READ ONLY")
+            yield con
+            con.rollback()
+        return
+    con = duckdb.connect(config=lake.CONFIGURATION if isinstance(place, PublishedLake) else {})
     try:
-        con.execute("ATTACH '{}' AS ccg (READ_ONLY)".format(str(database).replace("'", "''")))
-        con.execute("USE ccg")
+        if isinstance(place, PublishedLake):
+            lake.attach(con, place.lake, snapshot_of(place.file), read_only=True)
+        else:
+            con.execute("ATTACH '{}' AS ccg (READ_ONLY)".format(str(place).replace("'", "''")))
+            con.execute("USE ccg")
         yield con
     finally:
         con.close()
+
+
+def is_there(place: Place) -> bool:
+    """Whether there is something to open; whether a lake is, only its server knows."""
+    if isinstance(place, Lake):
+        return True
+    return (place.file if isinstance(place, PublishedLake) else place).is_file()
+
+
+def snapshot_of(published: Path) -> int:
+    """The snapshot of the lake that a publication was made at. Raises `LakeError` where it was made without one."""
+    with reading(published) as con:
+        try:
+            return con.execute("SELECT snapshot FROM publication.lake").fetchall()[0][0]
+        except duckdb.CatalogException:
+            raise lake.LakeError(
+                f"{published} was published from a file and not from a lake. Run ccg nightly, or take CCG_PROFILE back."
+            ) from None
 
 
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, rows: pl.DataFrame, scratch: Path) -> None:
@@ -322,7 +509,7 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, row
     # A path of its own each time: DuckDB keeps what it read of a file by its path, and may give parts of one file for
     # another of the same length that took its place within a second.
     parquet = scratch / f"{uuid.uuid4().hex}.parquet"
-    rows.write_parquet(parquet)
+    rows.write_parquet(parquet, compression="lz4", row_group_size=_ROW_GROUP)
     try:
         con.execute(f"DELETE FROM raw.{table} WHERE extract_id = ?", [extract_id])
         columns = ", ".join(rows.columns)
@@ -338,23 +525,31 @@ class PublicationError(Exception):
     """The copy could not be made; the last publication stands as it was. The text says why and what to do."""
 
 
-def publish(warehouse: Path, published: Path) -> None:
+def publish(warehouse: Path | Lake, published: Path) -> None:
     """Put a read-only copy of the warehouse in place of the last one, by one atomic rename after fsync.
 
-    Whoever has the last copy open keeps reading it. Raises `PublicationError` where the copy cannot be written, with
-    what was written of it removed.
+    Of a lake the copy holds the marts, and the snapshot at which all else is found (`PublishedLake`). Whoever has the
+    last copy open keeps reading it. Raises `PublicationError` where the copy cannot be written, with what was written
+    of it removed.
     """
     beside = copy_in_the_making(published)
     try:
         published.parent.mkdir(parents=True, exist_ok=True)
         beside.unlink(missing_ok=True)
-        con = duckdb.connect(str(warehouse))
-        try:
-            con.execute("CHECKPOINT")
-            # Copied while the connection keeps out a dbt process that a killed run may have left.
-            shutil.copyfile(warehouse, beside)
-        finally:
-            con.close()
+        if isinstance(warehouse, Lake):
+            _log(beside).unlink(missing_ok=True)
+            with _of_lake(warehouse) as con:
+                snapshots = lake.copy_marts(con, beside)
+            with writing(warehouse) as con:
+                lake.note_publication(con, home_in_lake(published), *snapshots)
+        else:
+            con = duckdb.connect(str(warehouse))
+            try:
+                con.execute("CHECKPOINT")
+                # Copied while the connection keeps out a dbt process that a killed run may have left.
+                shutil.copyfile(warehouse, beside)
+            finally:
+                con.close()
         beside.chmod(0o444)
         durable.put(beside, published)
     except (OSError, duckdb.IOException) as error:
@@ -363,15 +558,31 @@ def publish(warehouse: Path, published: Path) -> None:
         raise PublicationError(_why_not_published(warehouse, published, error)) from error
 
 
+def home_in_lake(published: Path) -> str:
+    """What a lake knows the publication of a home folder by: the machine, and where it is there."""
+    return f"{socket.gethostname()}:{published}"
+
+
+def copy(publication: Path | PublishedLake, to: Path) -> None:
+    """Make a warehouse in a file of a publication; of one in a lake, of the raw rows that it rests on."""
+    if isinstance(publication, Path):
+        shutil.copyfile(publication, to)
+        return
+    with reading(publication) as con:
+        con.execute("ATTACH '{}' AS copy_of_raw".format(str(to).replace("'", "''")))
+        lake.copy_raw(con)
+
+
 def copy_in_the_making(published: Path) -> Path:
     """Where a publication is written before it is put in its place."""
     return published.with_suffix(".next")
 
 
-def _why_not_published(warehouse: Path, published: Path, error: Exception) -> str:
-    needed, room = warehouse.stat().st_size, ""
+def _why_not_published(warehouse: Path | Lake, published: Path, error: Exception) -> str:
+    room = ""
     with contextlib.suppress(OSError):
-        free = shutil.disk_usage(published.parent).free
+        last = warehouse if isinstance(warehouse, Path) else published
+        needed, free = last.stat().st_size, shutil.disk_usage(published.parent).free
         room = f" The copy takes {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free."
     return (
         f"{published} could not be written: {str(error).splitlines()[0]}.{room} Make room or mend the folder, then run "

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-import dbt_builds
 import duckdb
 import pytest
 from filelock import FileLock
@@ -17,7 +15,7 @@ from layouts import SHARED, renamed
 from ccg_pipeline import cli, extracts
 from ccg_pipeline.landing import loading
 from ccg_pipeline.sample import write_sample
-from ccg_pipeline.settings import PROJECT_ROOT, Settings
+from ccg_pipeline.settings import Settings
 
 Once = Callable[[str, Callable[[Path], None]], Path]
 SPOILT = "spoilt files"
@@ -108,26 +106,6 @@ def land(settings: Settings, now: datetime = NIGHT) -> loading.Receipt:
     for dataset in extracts.DATASETS:
         loading.load(settings, dataset, lambda _: None)
     return receipt
-
-
-def build_marts(settings: Settings, *select: str) -> None:
-    """Build all seeds and models, or those selected, without their tests."""
-    without_tests = ("build", "--exclude-resource-type", "test", "unit_test")
-    dbt(settings, *without_tests, *(("--select", *select) if select else ()))
-
-
-def dbt(settings: Settings, *command: str) -> dict[str, str]:
-    """Run a command of dbt, which must succeed; the status of each node, by its id."""
-    project, target = PROJECT_ROOT / "dbt_project", settings.home / "dbt" / "target-of-tests"
-    assert dbt_builds.differ_in_seeds_alone(project, settings.dbt_project)
-    code, said = dbt_builds.of(project).run(
-        ["--quiet", *command, *settings.dbt_arguments],
-        settings.dbt_environment() | {"DBT_TARGET_PATH": str(target)},
-        settings.dbt_project,
-    )
-    assert code == 0, said
-    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
-    return {result["unique_id"]: result["status"] for result in results}
 
 
 @contextmanager

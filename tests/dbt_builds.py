@@ -22,6 +22,26 @@ from filelock import FileLock
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
 
+def build_marts(settings: Settings, *select: str) -> None:
+    """Build all seeds and models, or those selected, without their tests."""
+    without_tests = ("build", "--exclude-resource-type", "test", "unit_test")
+    dbt(settings, *without_tests, *(("--select", *select) if select else ()))
+
+
+def dbt(settings: Settings, *command: str) -> dict[str, str]:
+    """Run a command of dbt, which must succeed; the status of each node, by its id."""
+    project, target = PROJECT_ROOT / "dbt_project", settings.home / "dbt" / "target-of-tests"
+    assert differ_in_seeds_alone(project, settings.dbt_project)
+    code, said = of(project).run(
+        ["--quiet", *command, *settings.dbt_arguments],
+        settings.dbt_environment() | {"DBT_TARGET_PATH": str(target)},
+        settings.dbt_project,
+    )
+    assert code == 0, said
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    return {result["unique_id"]: result["status"] for result in results}
+
+
 class Builds:
     """A process that has parsed a project and builds by a copy of itself; ended with the tests."""
 

@@ -98,14 +98,16 @@ def _dataset_asset(name: str, title: str, suite: Suite | None) -> dg.AssetsDefin
         settings = installation.settings
         loaded, proof = loading.LoadResult(name, 0, 0, 0), holding.Proof()
         run_id = installation.recording.begun.run_id
-        try:
-            loaded = loading.load(settings, name, progress, run_id)
-            if suite:
-                proof = holding.prove(settings, name, suite, run_id)
-        except holding.OUTAGES:
-            raise
-        except Exception as error:  # whatever befalls one dataset must not cost the others their night
-            proof = holding.after_breaking_off(settings, name, error, run_id)
+        with warehouse.dataset_held(settings.warehouse, name):
+            try:
+                loaded = loading.load(settings, name, progress, run_id)
+                if suite:
+                    proof = holding.prove(settings, name, suite, run_id)
+            except holding.OUTAGES:
+                raise
+            except Exception as error:  # whatever befalls one dataset must not cost the others their night
+                proof = holding.after_breaking_off(settings, name, error, run_id)
+            installation.building.note_proved(name)
         if suite:
             yield quality_result(settings, proof)
         if proof.stops:

@@ -39,7 +39,7 @@ def build_asset(settings: Settings) -> dg.AssetsDefinition:
     def packs(context: dg.AssetExecutionContext, config: PackConfig) -> dg.MaterializeResult:
         month = date.fromisoformat(context.partition_key)
         written, without = [], []
-        with warehouse.reading(settings.published) as con:
+        with warehouse.reading(settings.publication) as con:
             for org_code in config.org_codes or _commissioners(con):
                 try:
                     scope = tables.find_scope(con, org_code, month, settings.as_known_at, config.is_public)

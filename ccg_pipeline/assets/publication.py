@@ -33,6 +33,7 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
     def publication(installation: Installation) -> dg.MaterializeResult:
         settings = installation.settings
         log.info(f"publishing {settings.published}")
+        installation.building.hold()
         with warehouse.reading(settings.warehouse) as con:
             counts = {m: con.execute(f"SELECT count(*) FROM marts.{m}").fetchall()[0][0] for m in marts}
             by_standard = dict(
@@ -43,6 +44,7 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
                 "marts": run_tables.marts_fingerprint(con),
                 "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
             }
+            built = loading.loaded_when_built(con)
             if loading.broken_off(con):
                 made["landing"] = None  # what a dataset broke off at is tried again, even with nothing new
         # The run is noted before the copy is made, so that the copy holds the run that it is from.
@@ -52,7 +54,7 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
             record["project"] = None  # it changed while the run went on: the next night is to build anew
         with warehouse.writing(settings.warehouse) as con:
             if not settings.as_known_at:
-                loading.mark_published(con, begun.run_id)
+                loading.mark_published(con, begun.run_id, built)
                 if (days := settings.days_kept["runs"]) is not None:
                     run_tables.forget(con, datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days))
             run_tables.put_publishing(con, record | made)
@@ -63,6 +65,7 @@ def build_asset(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
             with contextlib.suppress(duckdb.Error, OSError), warehouse.writing(settings.warehouse) as con:
                 run_tables.take_back(con, begun.run_id)
             raise
+        installation.building.end()
         installation.recording.publication = {
             "marts": made["marts"],
             "published_at": made["published_at"],

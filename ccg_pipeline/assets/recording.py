@@ -86,7 +86,7 @@ class Recording:
             has_failed, reasons = True, [*reasons, "the run was interrupted before it published"]
         found: dict[str, Any] = {}
         with contextlib.suppress(duckdb.Error, warehouse.WarehouseBusyError):
-            if self.settings.warehouse.is_file():
+            if warehouse.is_there(self.settings.warehouse):
                 with warehouse.reading(self.settings.warehouse) as con:
                     found = self.so_far(con)
         outcome = nights.PUBLISHED if self.publication else nights.FAILED if has_failed else nights.DONE

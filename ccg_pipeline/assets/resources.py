@@ -17,6 +17,7 @@ from pydantic import PrivateAttr
 
 from ccg_pipeline import homes, warehouse
 from ccg_pipeline.assets import liveness
+from ccg_pipeline.assets.building import Building
 from ccg_pipeline.assets.recording import Recording, log
 from ccg_pipeline.settings import Settings
 
@@ -38,6 +39,7 @@ class Installation(dg.ConfigurableResource):
     home: str
     as_known_at: str | None = None
     _recording: Recording | None = PrivateAttr(default=None)
+    _building: Building | None = PrivateAttr(default=None)
 
     @property
     def settings(self) -> Settings:
@@ -56,11 +58,13 @@ class Installation(dg.ConfigurableResource):
         assert context.run and context.instance
         changed = homes.ready(replace(settings, as_known_at=None))
         self._recording = Recording(settings, context.run, context.instance)
+        self._building = Building(settings, context.run.run_id)
         with contextlib.ExitStack() as held:
+            held.callback(self._building.end)
             with self._recording.kept():
                 held.enter_context(liveness.shown(settings, context.run.run_id))
                 held.enter_context(
-                    warehouse.sole_writer(settings.warehouse, _PATIENCE_SECONDS, log.info, context.run.run_id)
+                    warehouse.sole_writer(settings.warehouse_file, _PATIENCE_SECONDS, log.info, context.run.run_id)
                 )
                 if not settings.as_known_at:
                     for change in changed:
@@ -69,6 +73,12 @@ class Installation(dg.ConfigurableResource):
                 yield self
             if not settings.as_known_at:
                 self._recording.tidy_up()
+
+    @property
+    def building(self) -> Building:
+        """The right of the run under way to build and publish in a lake."""
+        assert self._building
+        return self._building
 
     @property
     def recording(self) -> Recording:

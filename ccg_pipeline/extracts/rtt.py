@@ -263,11 +263,9 @@ def _known_parts(frame: pl.DataFrame) -> pl.DataFrame:
     by_cells = pl.DataFrame(list(known), schema={c: pl.String for c in columns}, orient="row").with_columns(
         pl.Series("known_part", list(known.values()))
     )
-    return (
-        frame.join(by_cells, on=columns, how="left", nulls_equal=True, maintain_order="left")
-        .drop("part")
-        .rename({"known_part": "part"})
-    )
+    # Joined apart from the bands: a join copies all that it is given.
+    looked_up = frame.select(columns).join(by_cells, on=columns, how="left", nulls_equal=True, maintain_order="left")
+    return frame.with_columns(looked_up["known_part"].alias("part"))
 
 
 def _full_totals(frame: pl.DataFrame) -> None:
@@ -317,7 +315,8 @@ def _functions_add_up(frame: pl.DataFrame, key: Sequence[str], where: str, bands
             f"{f' and {alone.height - 1} others' if alone.height > 1 else ''}. The file may be cut off: fetch it again."
         )
     measures = [Column("pathways", ("Total All",)), *bands]
-    adds_up(frame.filter(~pl.col("is_total")), totals, key, measures, where, "the total of treatment functions")
+    parts = frame.select(*key, "is_total", *(m.name for m in measures if m.name in frame.columns))
+    adds_up(parts.filter(~pl.col("is_total")), totals, key, measures, where, "the total of treatment functions")
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ class Source:
             )
         lines = self.content.split(b"\n", header + 1)
         body = lines[header + 1] if len(lines) > header + 1 else b""
-        if not body.strip():
+        if not body or body.isspace():
             raise ExtractError(f"headings in row {header + 1} and no row follows. Fetch the file again.")
         table = body.lstrip(b"\r\n")  # polars takes no blank line for the first
         blank, body = body[: len(body) - len(table)].count(b"\n"), table
@@ -213,7 +213,9 @@ class Source:
             pl.col("source_row").cast(pl.Int64),
             pl.col(pl.String).str.strip_chars().replace("", None),
         )
-        return frame.filter(pl.any_horizontal(pl.exclude("source_row").is_not_null()))
+        holds_something = frame.select(pl.any_horizontal(pl.exclude("source_row").is_not_null())).to_series()
+        # A filter copies the whole table, which is wide, even where it leaves nothing out.
+        return frame if holds_something.all() else frame.filter(holds_something)
 
     def _ragged(self, header: int, width: int) -> str | None:
         """What is wrong with the first row that has not the header's number of cells; None if all have."""

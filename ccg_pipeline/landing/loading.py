@@ -10,11 +10,12 @@ stays where the analyst put it; its reason also stands as a text in the quaranti
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import duckdb
@@ -27,9 +28,12 @@ from ccg_pipeline.extracts.source import Source
 from ccg_pipeline.landing import history
 from ccg_pipeline.landing.catalogue import Catalogue, NotInCatalogueError
 from ccg_pipeline.landing.files import LandedFile, landing_fingerprint, scan, walk
-from ccg_pipeline.settings import PROJECT_ROOT, Settings
+from ccg_pipeline.settings import DUCKLAKE, PROJECT_ROOT, Settings
 
 Progress = Callable[[str], None]
+
+# An extract of more rows is kept as soon as it is read: a night that is killed among large files goes on where it was.
+_KEPT_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,17 @@ def receive(settings: Settings, now: datetime, progress: Progress, run_id: str |
     With the id of a run, what it found is noted in ``raw.run_files``.
     """
     files, ignored = scan(settings.raw, settings.most_file_bytes)
+    return warehouse.tried_again(lambda: _receive(settings, now, progress, run_id, files, ignored))
+
+
+def _receive(
+    settings: Settings,
+    now: datetime,
+    progress: Progress,
+    run_id: str | None,
+    files: list[LandedFile],
+    ignored: int,
+) -> Receipt:
     with warehouse.writing(settings.warehouse, _schemas()) as con:
         known = {
             row[0]: row[1:]
@@ -150,11 +165,13 @@ def receive(settings: Settings, now: datetime, progress: Progress, run_id: str |
         by_content: dict[str, LandedFile] = {}
         for file in files:
             by_content.setdefault(file.extract_id, file)
+        # In a lake what is received may be what another run is loading at this moment: it is recognised already.
+        again = ("waiting", "held") if settings.profile == DUCKLAKE else ("received", "waiting", "held")
         new = [
             f
             for f in by_content.values()
             if f.extract_id not in known
-            or known[f.extract_id][0] in ("received", "waiting", "held")
+            or known[f.extract_id][0] in again
             or known[f.extract_id][1] != reader_version()
         ]
         for number, file in enumerate(new, 1):
@@ -171,8 +188,8 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
     With the id of a run, what became of them is noted in ``raw.run_files``.
     """
     paths = walk(settings.raw)
-    with warehouse.writing(settings.warehouse, _schemas()) as con:
-        waiting = con.execute(
+    with warehouse.loading(settings.warehouse, _schemas()) as into:
+        waiting = into.rows.execute(
             """
             SELECT e.extract_id, min(f.file_name)
             FROM raw.extracts e JOIN raw.received_files f USING (extract_id)
@@ -182,37 +199,79 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
             [dataset],
         ).fetchall()
         loaded = rows = 0
-        for number, (extract_id, file_name) in enumerate(waiting, 1):
+        read = (
+            partial(
+                read_extract,
+                paths.get(file_name, settings.raw / file_name),
+                file_name,
+                settings.seeds,
+                settings.most_file_bytes,
+                extract_id,
+                recognised=dataset,
+            )
+            for extract_id, file_name in waiting
+        )
+        for number, ((extract_id, file_name), reading) in enumerate(zip(waiting, _one_ahead(read), strict=True), 1):
             progress(f"loading {dataset} {number} of {len(waiting)}: {file_name}")
             try:
-                path = paths.get(file_name, settings.raw / file_name)
-                extract = read_extract(
-                    path, file_name, settings.seeds, settings.most_file_bytes, extract_id, recognised=dataset
-                )
-            except NotInCatalogueError as error:
-                _refuse(con, settings, extract_id, file_name, dataset, str(error), "waiting")
+                extract = reading.result()
+            except (ExtractError, OSError) as error:
+                with into.noting() as con:
+                    _refuse(con, settings, extract_id, file_name, dataset, *_why_refused(error))
                 continue
-            except ExtractError as error:
-                _refuse(con, settings, extract_id, file_name, dataset, str(error))
-                continue
-            except OSError as error:
-                _refuse(con, settings, extract_id, file_name, dataset, _unreadable(error), "waiting")
-                continue
-            _insert(con, settings, extract_id, extract)
+            warehouse.insert_rows(into.rows, dataset, extract_id, extract.rows, settings.scratch)
+            with into.noting() as con:
+                _note_loaded(con, extract_id, extract)
             loaded += 1
             rows += extract.rows.height
-        undecided = _refuse_undecided(con, settings, dataset)
-        if run_id:
-            history.settle(con, run_id)
+            if extract.rows.height > _KEPT_AT_ONCE:
+                into.keep()
+        with into.noting() as con:
+            undecided = _refuse_undecided(con, settings, dataset)
+            if run_id:
+                history.settle(con, run_id)
     return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows)
 
 
-def mark_published(con: duckdb.DuckDBPyConnection, run_id: str | None = None) -> None:
-    """What is loaded now has passed every check and goes into the publication of a run: it is never withdrawn or
-    checked again."""
+def _one_ahead(readings: Iterable[Callable[[], Extract]]) -> Iterator[Future[Extract]]:
+    """Each reading when it is done or has failed, while the next is under way: two extracts are held at most."""
+    with ThreadPoolExecutor(1) as reader:
+        before: Future[Extract] | None = None
+        for reading in readings:
+            after = reader.submit(reading)
+            if before:
+                yield before
+            before = after
+        if before:
+            yield before
+
+
+def _why_refused(error: ExtractError | OSError) -> tuple[str, str]:
+    """The reason in words, and the outcome."""
+    if isinstance(error, OSError):
+        return _unreadable(error), "waiting"
+    return str(error), "waiting" if isinstance(error, NotInCatalogueError) else "quarantined"
+
+
+def loaded_when_built(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """The extracts whose rows the models rest on; another run of a lake may have loaded more since."""
+    return [
+        extract_id
+        for (extract_id,) in con.execute(
+            "SELECT extract_id FROM staging.stg_landing__extracts WHERE outcome = 'loaded'"
+        ).fetchall()
+    ]
+
+
+def mark_published(
+    con: duckdb.DuckDBPyConnection, run_id: str | None = None, built: Collection[str] | None = None
+) -> None:
+    """What is loaded now, or of it what is ``built``, has passed every check and goes into the publication of a run: it
+    is never withdrawn or checked again."""
     con.execute(
-        "UPDATE raw.extracts SET is_published = true, published_by = ? WHERE outcome = 'loaded' AND NOT is_published",
-        [run_id],
+        "UPDATE raw.extracts SET is_published = true, published_by = ? "
+        "WHERE outcome = 'loaded' AND NOT is_published AND (? IS NULL OR list_contains(?, extract_id))",
+        [run_id, None if built is None else [*built], None if built is None else [*built]],
     )
 
 
@@ -233,6 +292,12 @@ def hold_back(
     New is what no publication holds yet. Its rows go, so that nothing of it reaches a model, and it is read anew on the
     next run. With the outcome ``received`` there will be one even if nothing changes until then.
     """
+    return warehouse.tried_again(lambda: _hold_back(settings, datasets, reason, run_id, outcome))
+
+
+def _hold_back(
+    settings: Settings, datasets: Collection[str], reason: str, run_id: str | None, outcome: str
+) -> HeldBack:
     lasting = _in_publication(settings)
     with warehouse.writing(settings.warehouse) as con:
         unproved = con.execute(
@@ -263,7 +328,7 @@ def _in_publication(settings: Settings) -> set[str]:
     """The extracts whose rows the last publication holds. Those of a new reader are read again, and are not new."""
     if not settings.published.is_file():
         return set()
-    with warehouse.reading(settings.published) as con:
+    with warehouse.reading(settings.publication) as con:
         return {row[0] for row in con.execute("SELECT extract_id FROM raw.extracts WHERE is_published").fetchall()}
 
 
@@ -306,8 +371,9 @@ def _register(con: duckdb.DuckDBPyConnection, settings: Settings, file: LandedFi
         _refuse(con, settings, file.extract_id, file.file_name, None, reason, outcome)
 
 
-def _insert(con: duckdb.DuckDBPyConnection, settings: Settings, extract_id: str, extract: Extract) -> None:
-    warehouse.insert_rows(con, extract.dataset, extract_id, extract.rows, settings.scratch)
+def _note_loaded(con: duckdb.DuckDBPyConnection, extract_id: str, extract: Extract) -> None:
+    """Its rows are in: from now on they count."""
+    con.execute("DELETE FROM raw.extract_coverage WHERE extract_id = ?", [extract_id])
     con.execute(
         "INSERT INTO raw.extract_coverage SELECT ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::DATE[])",
         [

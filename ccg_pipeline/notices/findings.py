@@ -135,7 +135,7 @@ def news(settings: Settings, told: Told, kinds: tuple[str, ...], today: date) ->
         return found, after
     stat = settings.published.stat()
     published = f"{stat.st_size}-{stat.st_mtime_ns}"
-    with warehouse.reading(settings.published) as con:
+    with warehouse.reading(settings.publication) as con:
         readers: dict[str, dict[str, Callable[[], dict[str, str]]]] = {
             "failure": {"stale": lambda: _stale(datasets.read(con).values())},
             "quarantine": {"quarantine": lambda: _quarantine(con)},

@@ -38,6 +38,7 @@ _HEAD, _MANIFEST, _ROOT = "ccg-backup.json", "ccg-backup-manifest.json", "home"
 _MADE_ANEW = ("scratch", "dbt", "logs")
 _SQLITE = b"SQLite format 3\0"
 _CHUNK = 1 << 20
+_HELD = "SELECT count(*) FROM raw.extracts"
 _LARGEST_DOCUMENT = 64 << 20
 
 
@@ -67,7 +68,7 @@ def back_up(settings: Settings, file: Path, with_logs: bool = False) -> Backup:
         raise BackupError(f"{file.parent} is not a folder: make it, or name another file")
     if file.resolve().is_relative_to(settings.home):
         raise BackupError(f"{file} is inside the home folder and would be lost with it: name a file outside")
-    if not (settings.warehouse.is_file() or settings.published.is_file()):
+    if not (settings.warehouse_file.is_file() or settings.published.is_file()):
         raise BackupError(f"nothing to back up: {settings.home} holds neither a warehouse nor a publication")
     beside = file.with_name(f".{file.name}.next")
     try:
@@ -119,7 +120,7 @@ def _nobody_writes(settings: Settings) -> Iterator[None]:
     """Keep runs out. On a disk that can only be read nobody writes, and no lock can be taken: it is often the last
     chance to save what is on it."""
     try:
-        lock: contextlib.AbstractContextManager[None] = warehouse.sole_writer(settings.warehouse)
+        lock: contextlib.AbstractContextManager[None] = warehouse.sole_writer(settings.warehouse_file)
         lock.__enter__()
     except OSError as error:
         if error.errno != errno.EROFS:
@@ -329,12 +330,15 @@ def _prove_that_it_opens(home: Path, head: dict[str, Any]) -> None:
             f"the backup holds a home folder of a newer version (layout {layout}; this one knows {homes.VERSION}). "
             f"Install that version first: {_versions(head)}."
         )
-    for database in (settings.warehouse, settings.published):
+    for database in (settings.warehouse_file, settings.published):
         if not database.exists():
             continue
         try:
             with warehouse.reading(database) as con:
-                con.execute("SELECT count(*) FROM raw.extracts").fetchall()
+                # Of a lake the publication holds the marts alone.
+                con.execute(
+                    "SELECT count(*) FROM marts.extracts" if database == settings.published else _HELD
+                ).fetchall()
         except duckdb.Error as error:
             raise BackupError(
                 f"{database.name} of the backup does not open here ({str(error).splitlines()[0][:200]}). It was made "
@@ -362,7 +366,7 @@ def _put_in_place(beside: Path, home: Path, is_in_the_way: bool) -> Path | None:
 @contextlib.contextmanager
 def _kept_out(home: Path) -> Iterator[None]:
     """Keep runs out of a home folder whose warehouse may be broken, which `sole_writer` would want to open."""
-    lock = warehouse.lock_of(Settings(home, home).warehouse)
+    lock = warehouse.lock_of(Settings(home, home).warehouse_file)
     if not lock.is_file():
         yield
         return

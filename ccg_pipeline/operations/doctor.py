@@ -24,10 +24,10 @@ from zoneinfo import ZoneInfo
 import duckdb
 from packaging.requirements import Requirement
 
-from ccg_pipeline import durable, homes, nights, warehouse
+from ccg_pipeline import durable, homes, lake, nights, warehouse
 from ccg_pipeline.notices import configuration, told
 from ccg_pipeline.operations import dagster_home, schedule
-from ccg_pipeline.settings import PROJECT_ROOT, Settings
+from ccg_pipeline.settings import PROJECT_ROOT, Lake, Settings
 
 OK, LOOK, WRONG = "ok", "look", "wrong"
 
@@ -233,7 +233,7 @@ def _kind_of_disk(path: Path) -> str:
 def _disk(settings: Settings, now: datetime) -> Iterator[Finding]:
     there = next(p for p in (settings.home, *settings.home.parents) if p.exists())
     free = shutil.disk_usage(there).free
-    size = settings.warehouse.stat().st_size if settings.warehouse.is_file() else 0
+    size = settings.warehouse_file.stat().st_size if settings.warehouse_file.is_file() else 0
     # The next publication stands beside the last one, and the warehouse and its scratch files grow as it is built.
     needed = 2 * size + _SPARE_BYTES
     told = f"{_bytes(free)} free, a night needs about {_bytes(needed)}"
@@ -250,12 +250,12 @@ def _bytes(count: float) -> str:
 
 
 def _write_lock(settings: Settings, now: datetime) -> Iterator[Finding]:
-    lock = warehouse.lock_of(settings.warehouse)
+    lock = warehouse.lock_of(settings.warehouse_file)
     if lock.exists() and not lock.is_file():
         yield Finding("write lock", WRONG, f"{lock} is not a file", "move it away: runs need the place")
         return
     noted = lock.read_text(errors="replace").strip()[:20] if lock.is_file() else ""
-    if not warehouse.is_being_written(settings.warehouse):
+    if not warehouse.is_being_written(settings.warehouse_file):
         yield Finding("write lock", OK, "free")
         return
     held_by = _process(noted)
@@ -322,6 +322,9 @@ def _moment(text: Any) -> datetime | None:
 
 def _warehouse(settings: Settings, now: datetime) -> Iterator[Finding]:
     topic, path = "warehouse", settings.warehouse
+    if isinstance(path, Lake):
+        yield from _lake(path)
+        return
     if not path.exists():
         if settings.published.exists():
             yield Finding(topic, LOOK, f"{path} is not there", "the next run reads the whole landing folder anew")
@@ -342,6 +345,37 @@ def _warehouse(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding(topic, WRONG, what, do)
         return
     yield Finding(topic, OK, f"{path.stat().st_size:,} bytes, {loaded:,} extracts loaded")
+
+
+def _lake(place: Lake) -> Iterator[Finding]:
+    if not os.access(place.data, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding(
+            "lake", WRONG, f"{place.data}, its data folder, cannot be written by {_me()}", "create or mount it"
+        )
+        return
+    try:
+        with warehouse.reading(place) as con:
+            found = con.execute(
+                "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'ccg' AND schema_name = 'raw'"
+            ).fetchall()[0][0]
+            if not found:
+                yield Finding("lake", LOOK, f"{place.server}: nothing in it yet", "run ccg nightly, or ccg move")
+                return
+            (loaded,) = con.execute("SELECT count(*) FROM raw.extracts WHERE outcome = 'loaded'").fetchall()[0]
+            (snapshots,) = con.execute("SELECT count(*) FROM ccg.snapshots()").fetchall()[0]
+    except lake.LakeError as error:
+        what, _, do = str(error).partition(". ")
+        yield Finding("lake", WRONG, what, do)
+        return
+    yield Finding(
+        "lake", OK, f"{place.server}, files in {place.data}: {loaded:,} extracts loaded, {snapshots:,} snapshots"
+    )
+    yield Finding(
+        "backup of the lake",
+        LOOK,
+        "ccg backup holds this home folder alone, and neither the catalog nor the data folder",
+        "pg_dump of the catalog first, then a copy of the data folder (docs/ducklake.md)",
+    )
 
 
 def _publication(settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -371,9 +405,9 @@ def _quarantine(settings: Settings, now: datetime) -> Iterator[Finding]:
     if not settings.published.is_file():
         return
     try:
-        with warehouse.reading(settings.published) as con:
+        with warehouse.reading(settings.publication) as con:
             count = len(standing_in_quarantine(con))
-    except duckdb.Error:
+    except (duckdb.Error, lake.LakeError):
         return  # told under publication
     if count:
         yield Finding("quarantine", LOOK, f"{count} files of the landing folder are not loaded", "reasons: ccg status")
@@ -418,7 +452,7 @@ def _retention(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 def _leftovers(settings: Settings, now: datetime) -> Iterator[Finding]:
     """What ended runs left. A run under way has files of its own, which are none."""
-    if warehouse.is_being_written(settings.warehouse):
+    if warehouse.is_being_written(settings.warehouse_file):
         yield Finding("leftovers", OK, "not looked for while a run is writing")
         return
     beside = durable.BESIDE

@@ -4,6 +4,7 @@ Every count of the three commissioners is a published one. The row of the nation
 illustrative, and ENGLAND is the sum of the sample's own rows.
 """
 
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -26,31 +27,42 @@ BASIS = "BASIS: COMMISSIONER BASED (ENGLAND ONLY, EXCLUDING PATIENTS FROM UNKNOW
 DEFINITIONS_TO_2018_03 = "DEFINITIONS: DSCN 20/2008"
 DEFINITIONS_FROM_2018_04 = "DEFINITIONS: DCB0147 Amd 89/2016"
 
+# ONS area code, commissioner code and name, patients in total and within the standard.
+CountRow = tuple[str, str, str, int, int]
+
 FIRST_DATA_ROW = 9  # as a spreadsheet counts, like every row number here
 
 
 def write(folder: Path) -> list[Path]:
     """Write one workbook a month. Counts are patients; the last column is a fraction, 0-1, shown as per cent."""
     figures = Figures("cancer")
-    return [_write_workbook(folder, period, figures) for period in SAMPLE_MONTHS]
+
+    def written(period: date) -> Path:
+        edition = "FINAL" if period in FINAL_MONTHS else "PROVISIONAL"
+        return write_workbook(folder, period, edition, lambda sheet: _commissioners(sheet, period, figures))
+
+    return [written(period) for period in SAMPLE_MONTHS]
 
 
-def _write_workbook(folder: Path, period: date, figures: Figures) -> Path:
-    edition = "FINAL" if period in FINAL_MONTHS else "PROVISIONAL"
+def write_workbook(
+    folder: Path, period: date, edition: str, rows_of: Callable[[dict[str, str]], list[CountRow]]
+) -> Path:
+    """Write the workbook of a month, with the rows of commissioners that ``rows_of`` has for a row of
+    ``cancer_sheets.csv``: ONS area code, code, name, patients in total and within the standard."""
     month = f"{period:%B-%Y}".upper()
     path = folder / f"{month}-CANCER-WAITING-TIMES-COMMISSIONER-WORKBOOK-{edition}.xlsx"
     book = xlsxwriter.Workbook(str(path), {"in_memory": True})
     book.set_properties({"created": FIXED_TIMESTAMP})
-    _write_front_page(book, period)
+    _write_front_page(book, period, edition)
     for sheet in read_table("cancer_sheets"):
-        _write_sheet(book, sheet, period, figures)
+        _write_sheet(book, sheet, period, rows_of(sheet))
     book.close()
     return path
 
 
-def _write_front_page(book: Any, period: date) -> None:
+def _write_front_page(book: Any, period: date, edition: str) -> None:
     page = book.add_worksheet("FRONTPAGE")
-    if period not in FINAL_MONTHS:
+    if edition != "FINAL":
         row = 5 if period in HIGH_STATUS_MONTHS else 6
         page.write_string(f"A{row}", "Status: Provisional Official Statistics")
     page.write_string("A8", "Waiting Times for Suspected and Diagnosed Cancer Patients: Commissioner Based")
@@ -69,7 +81,7 @@ def _write_period(page: Any, cell: str, period: date, text: str | None, date_for
         page.write_datetime(cell, datetime(period.year, period.month, 1), date_format)
 
 
-def _write_sheet(book: Any, sheet: dict[str, str], period: date, figures: Figures) -> None:
+def _write_sheet(book: Any, sheet: dict[str, str], period: date, rows: list[CountRow]) -> None:
     page = book.add_worksheet(sheet["sheet"])
     percentage = book.add_format({"num_format": "0.00%"})
     has_care_setting = bool(sheet["care_setting_heading"])
@@ -108,7 +120,7 @@ def _write_sheet(book: Any, sheet: dict[str, str], period: date, figures: Figure
     total_letter, within_letter = "ABCDEFGHI"[total_column], "ABCDEFGHI"[total_column + 1]
     row_number = FIRST_DATA_ROW
     england_total = england_within = 0
-    for area, code, name, total, within in _commissioners(sheet, period, figures):
+    for area, code, name, total, within in rows:
         page.write_row(row_number - 1, 0, [area, code, name, *labels, total, within])
         # The published workbooks calculate these two in each row, and not in ENGLAND's.
         total_cell, within_cell = f"{total_letter}{row_number}", f"{within_letter}{row_number}"
@@ -122,7 +134,7 @@ def _write_sheet(book: Any, sheet: dict[str, str], period: date, figures: Figure
     page.write_number(row_number, total_column + 3, england_within / england_total, percentage)
 
 
-def _commissioners(sheet: dict[str, str], period: date, figures: Figures) -> list[tuple[str, str, str, int, int]]:
+def _commissioners(sheet: dict[str, str], period: date, figures: Figures) -> list[CountRow]:
     """ONS area code, commissioner code and name, patients in total and within the standard.
 
     A commissioner without patients is absent, as in the published workbooks.

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from board_paper import write_returns
-from conftest import build_marts, land, opened
+from conftest import land, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline.settings import Settings
 

@@ -7,7 +7,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import duckdb
-from conftest import build_marts, land, mart_rows, opened
+from conftest import land, mart_rows, opened
+from dbt_builds import build_marts
 from layouts import renamed
 
 from ccg_pipeline.settings import Settings

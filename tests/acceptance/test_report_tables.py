@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from board_paper import ORGANISATIONS, write_returns
-from conftest import build_marts, land, opened
+from conftest import land, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline.publication.indicators import shown
 from ccg_pipeline.settings import Settings

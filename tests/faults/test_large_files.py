@@ -37,8 +37,10 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    written = national.write_national(tmp_path_factory.mktemp("national"), 1, date(2025, 3, 1), is_zipped=False)
-    return next(path for path in written if path.parent.name == "rtt")
+    written = national.write_national(
+        tmp_path_factory.mktemp("national"), 1, date(2025, 3, 1), is_zipped=False, datasets=("rtt",)
+    )
+    return next(written)
 
 
 @pytest.mark.parametrize(("times", "most_megabytes"), [(1, 1_500), (3, 4_000)])

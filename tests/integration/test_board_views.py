@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from board_paper import HEADINGS
-from conftest import build_marts, land, opened
+from conftest import land, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import build_marts, land
+from conftest import land
+from dbt_builds import build_marts
 
 from ccg_pipeline import nights
 from ccg_pipeline.operations import doctor

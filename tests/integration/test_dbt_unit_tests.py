@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from conftest import dbt
+from dbt_builds import dbt
 
 from ccg_pipeline.settings import Settings
 

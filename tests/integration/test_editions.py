@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import NIGHT, build_marts, land, opened
+from conftest import NIGHT, land, opened
+from dbt_builds import build_marts
 from layouts import Cell, Row, Sheets, write_xlsx
 
 from ccg_pipeline import cli, warehouse

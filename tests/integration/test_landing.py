@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import NIGHT, build_marts, land, opened
+from conftest import NIGHT, land, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline import warehouse
 from ccg_pipeline.landing import loading

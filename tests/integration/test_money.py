@@ -15,7 +15,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from board_paper import HEADINGS, write_returns
-from conftest import build_marts, land, opened
+from conftest import land, opened
+from dbt_builds import build_marts
 from layouts import SHARED, needs_shared
 
 from ccg_pipeline.publication.explain import Asked, explain, render

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from board_paper import HEADINGS
-from conftest import build_marts, land, opened
+from conftest import land, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline import cli, warehouse
 from ccg_pipeline.landing.loading import standing_in_quarantine

@@ -15,7 +15,8 @@ import dagster as dg
 import duckdb
 import openpyxl
 import pytest
-from conftest import NIGHT, build_marts, land, opened
+from conftest import NIGHT, land, opened
+from dbt_builds import build_marts
 from test_landing import revised, statuses
 
 from ccg_pipeline import cli, extracts, warehouse

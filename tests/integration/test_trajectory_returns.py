@@ -13,7 +13,8 @@ from statistics import NormalDist
 
 import pytest
 from board_paper import HEADINGS, write_returns
-from conftest import build_marts, land, opened
+from conftest import land, opened
+from dbt_builds import build_marts
 
 from ccg_pipeline.publication.explain import _ask, _trajectories, _trajectory_as_text
 from ccg_pipeline.settings import Settings

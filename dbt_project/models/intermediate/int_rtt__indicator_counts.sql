@@ -1,27 +1,13 @@
-with pathways as (
+with extract_counts as (
 
-    -- Named twice below, so that it is set aside: without the lists of weeks, and no more columns than are needed.
-    select
-        extract_id,
-        period_start,
-        part,
-        provider_code,
-        provider_name,
-        commissioner_code,
-        commissioner_name,
-        is_current_for_commissioners,
-        is_current_for_providers,
-        known_from,
-        known_to,
-        edition,
-        caveat,
-        -- Band 1 is up to one week, band 18 over 17 to 18 weeks, band 53 over 52 weeks.
-        list_sum(week_bands[1:18]) as within_18_weeks,
-        list_sum(week_bands[53:]) as over_52_weeks,
-        list_sum(week_bands) as with_known_start
-    from {{ ref('stg_rtt__pathways') }}
-    -- The total of treatment functions is counted, or its parts, never both; part 2A is within part 2, part 3 has no waits.
-    where is_counted and part in ('part_1a', 'part_1b', 'part_2')
+    select * from {{ ref('int_rtt__extract_counts') }}
+
+),
+
+coverage as (
+
+    select * from {{ ref('stg_landing__coverage') }}
+    where dataset = 'rtt'
 
 ),
 
@@ -31,25 +17,37 @@ exceptions as (
 
 ),
 
+current_counts as (
+
+    select
+        extract_counts.*,
+        coverage.known_from,
+        coverage.known_to,
+        coverage.edition,
+        coverage.caveat
+    from extract_counts
+    inner join coverage using (extract_id, view, part, period_start)
+
+),
+
 providers as (
 
     select
         part,
-        provider_code as org_code,
-        max(provider_name) as org_name,
+        org_code,
+        org_name,
         'provider' as org_level,
         period_start,
         known_from,
         known_to,
-        sum(within_18_weeks) as within_18_weeks,
-        sum(over_52_weeks) as over_52_weeks,
-        sum(with_known_start) as with_known_start,
-        max(caveat) as caveat,
-        max(edition) as edition,
-        max(extract_id) as extract_id
-    from pathways
-    where is_current_for_providers
-    group by part, provider_code, period_start, known_from, known_to
+        within_18_weeks,
+        over_52_weeks,
+        with_known_start,
+        caveat,
+        edition,
+        extract_id
+    from current_counts
+    where view = 'provider'
 
 ),
 
@@ -57,24 +55,23 @@ commissioners as (
 
     select
         part,
-        commissioner_code as org_code,
-        max(commissioner_name) as org_name,
-        {{ commissioner_level('max(commissioner_name)', 'period_start') }} as org_level,
+        org_code,
+        org_name,
+        {{ commissioner_level('org_name', 'period_start') }} as org_level,
         period_start,
         known_from,
         known_to,
-        sum(within_18_weeks) as within_18_weeks,
-        sum(over_52_weeks) as over_52_weeks,
-        sum(with_known_start) as with_known_start,
-        max(caveat) as caveat,
-        max(edition) as edition,
-        max(extract_id) as extract_id
-    from pathways
+        within_18_weeks,
+        over_52_weeks,
+        with_known_start,
+        caveat,
+        edition,
+        extract_id
+    from current_counts
     where
-        is_current_for_commissioners
+        view = 'commissioner'
         -- Patients from outside England are within a provider's figures and outside England's published totals.
-        and commissioner_code not in (select org_code from exceptions where kind = 'outside_england')
-    group by part, commissioner_code, period_start, known_from, known_to
+        and org_code not in (select org_code from exceptions where kind = 'outside_england')
 
 ),
 

@@ -2,23 +2,13 @@
 
 with pathways as (
 
-    -- Named thrice below, so that it is set aside: without the lists of weeks, and no more columns than are needed.
-    select
-        extract_id,
-        source_sheet,
-        source_row,
-        period_start,
-        part,
-        provider_code,
-        commissioner_code,
-        is_current_for_commissioners,
-        is_current_for_providers,
-        known_from,
-        list_sum(week_bands[1:18]) as within_18_weeks,
-        list_sum(week_bands[53:]) as over_52_weeks,
-        list_sum(week_bands) as with_known_start
-    from {{ ref('stg_rtt__pathways') }}
-    where is_counted and part in ('part_1a', 'part_1b', 'part_2')
+    select * from {{ ref('stg_rtt__pathways') }}
+
+),
+
+parts as (
+
+    select distinct extract_id, part, has_totals from {{ ref('int_rtt__extract_counts') }}
 
 ),
 
@@ -45,6 +35,15 @@ counts as (
 
 ),
 
+pathways_counted as (
+
+    select pathways.*
+    from pathways
+    inner join parts using (extract_id, part)
+    where pathways.is_all_treatment_functions or not parts.has_totals
+
+),
+
 counted_rows as (
 
     select
@@ -55,14 +54,12 @@ counted_rows as (
         pathways.over_52_weeks,
         pathways.with_known_start
     from counts
-    inner join pathways
+    inner join pathways_counted as pathways
         on
             counts.extract_id = pathways.extract_id
             and counts.period_start = pathways.period_start
-            and counts.known_from = pathways.known_from
             and counts.part = pathways.part
             and counts.org_code = pathways.provider_code
-            and pathways.is_current_for_providers
     where counts.org_level = 'provider'
 
     union all
@@ -75,14 +72,12 @@ counted_rows as (
         pathways.over_52_weeks,
         pathways.with_known_start
     from counts
-    inner join pathways
+    inner join pathways_counted as pathways
         on
             counts.extract_id = pathways.extract_id
             and counts.period_start = pathways.period_start
-            and counts.known_from = pathways.known_from
             and counts.part = pathways.part
             and counts.org_code = pathways.commissioner_code
-            and pathways.is_current_for_commissioners
     where counts.org_level not in ('provider', 'national')
 
     union all
@@ -95,13 +90,11 @@ counted_rows as (
         pathways.over_52_weeks,
         pathways.with_known_start
     from counts
-    inner join pathways
+    inner join pathways_counted as pathways
         on
             counts.extract_id = pathways.extract_id
             and counts.period_start = pathways.period_start
-            and counts.known_from = pathways.known_from
             and counts.part = pathways.part
-            and pathways.is_current_for_commissioners
     where counts.org_level = 'national'
         and pathways.commissioner_code not in (select org_code from exceptions where kind = 'outside_england')
 

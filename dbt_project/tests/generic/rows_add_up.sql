@@ -1,8 +1,9 @@
 {#-
     The rows that a value is said to rest on add up to it, and every value has its rows: one row for each value of the
-    dataset where they do not. Counts of whole and half patients, and days, are exact; bed days come from one row.
+    dataset where they do not. Counts of whole and half patients, and days, are exact; bed days come from one row. With `only_new`, of extracts that no publication
+    holds yet.
 -#}
-{% test rows_add_up(model, dataset) %}
+{% test rows_add_up(model, dataset, only_new=false) %}
     select
         indicator_id,
         org_code,
@@ -14,7 +15,14 @@
         traced.numerator as numerator_of_rows,
         counts.denominator,
         traced.denominator as denominator_of_rows
-    from (select * from {{ ref('int_dataset_counts') }} where dataset = '{{ dataset }}') as counts
+    from (
+        select * from {{ ref('int_dataset_counts') }}
+        where
+            dataset = '{{ dataset }}'
+            {%- if only_new %}
+            and {{ is_of_new_extract('extract_ids[1]') }}
+            {%- endif %}
+    ) as counts
     full outer join (
         select
             indicator_id,
@@ -26,6 +34,9 @@
             sum(numerator) as numerator,
             sum(denominator) as denominator
         from {{ model }}
+        {%- if only_new %}
+        where {{ is_of_new_extract() }}
+        {%- endif %}
         group by all
     ) as traced using (indicator_id, org_code, org_level, period_type, period_start, known_from)
     where
