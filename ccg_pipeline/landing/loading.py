@@ -322,8 +322,14 @@ def _hold_back(
 
 
 def broken_off(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a dataset could not be loaded in this run, so that the next is to try again even if nothing changes."""
-    return bool(con.execute("SELECT count(*) FROM raw.extracts WHERE outcome = 'received'").fetchall()[0][0])
+    """Whether a dataset or a file could not be read in this run for what may pass, such as too little memory or a share
+    that was away, so that the next is to try again even if nothing changes."""
+    return bool(
+        con.execute(
+            "SELECT count(*) FROM raw.extracts WHERE outcome = 'received' OR (outcome = 'waiting' AND "
+            f"starts_with(reason, '{_CANNOT_BE_READ}'))"
+        ).fetchall()[0][0]
+    )
 
 
 def _in_publication(settings: Settings) -> set[str]:
@@ -492,5 +498,9 @@ def _note(settings: Settings, extract_id: str) -> Path:
     return settings.quarantine / f"{extract_id[:16]}.txt"
 
 
+# How the reason of a file begins that was not read for what may pass.
+_CANNOT_BE_READ = "the file cannot be read"
+
+
 def _unreadable(error: OSError) -> str:
-    return f"the file cannot be read ({error}). It is tried again on the next run."
+    return f"{_CANNOT_BE_READ} ({error}). It is tried again on the next run."

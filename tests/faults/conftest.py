@@ -46,11 +46,15 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("faults")
     if kept := os.environ.get("CCG_FAULT_STAGE"):
         # While one works at these tests: what an earlier run began with, which stays as it is.
-        shutil.copytree(kept, folder, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("crashes"))
+        shutil.copytree(
+            kept, folder, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("crashes", "swap*")
+        )
         homes = folder / "homes"
         old = Stage(folder, folder / "project", folder / "before", folder / "after", homes / "first", homes / "second")
         old.seconds = 60
-        old.crashes = [Crash(c.name.replace("-", " "), "?", c) for c in sorted(Path(kept, "crashes").glob("*"))]
+        old.crashes = [
+            Crash(c.name.replace("-", " "), _stage_of(c), c) for c in sorted(Path(kept, "crashes").glob("*"))
+        ]
         yield old
         shutil.rmtree(folder, ignore_errors=True)
         return
@@ -67,6 +71,16 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     _night_with_crashes(made, after, made.second, points, "second")
     yield made
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stage_of(home: Path) -> str:
+    """How far the night was that left a home, by the last that its log tells."""
+    logs = sorted((home / "logs").glob("nightly-*.log"))
+    text = logs[-1].read_text(errors="replace") if logs else ""
+    said = {"recognising": "receive", "loading": "load", "checking": "check", "building": "build"}
+    said |= {"evaluating": "judge", "publishing": "publish"}
+    found = [stage for word, stage in said.items() if f" - {word} " in text or f" {word} " in text]
+    return found[-1] if found else "start"
 
 
 def _night_with_crashes(stage: Stage, raw: Path, home: Path, points: int, name: str) -> None:

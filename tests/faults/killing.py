@@ -41,6 +41,25 @@ def _is_within(frame: FrameType | None, file: str) -> bool:
     return frame is not None
 
 
+def steps_of(work: Callable[[], object], within: str = "", after: str = "") -> list[str]:
+    """What the steps of the work are, one name a step, by doing it once in a child; as `killed_at` counts them."""
+    names: list[str] = []
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _done(work, after, within, names.append)
+        with open(writer, "w") as told:
+            told.write("\n".join(names))
+        os._exit(0)
+    os.close(writer)
+    with open(reader) as said:
+        names = said.read().split("\n")
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise RuntimeError("the work failed")
+    return names
+
+
 def killed_at(step: int, work: Callable[[], object], within: str = "", after: str = "") -> tuple[bool, str]:
     """Whether the work in a child was killed before this step (else it came to its end), and what step that was.
 
@@ -53,23 +72,17 @@ def killed_at(step: int, work: Callable[[], object], within: str = "", after: st
         os.close(reader)
         seen = 0
 
-        def count(frame: FrameType, event: str, called: object) -> None:
+        def count(name: str) -> None:
             nonlocal seen
-            if event == "c_call" and _touches_the_disk(called) and _is_within(frame, within):
-                seen += 1
-                if seen == step:
-                    sys.setprofile(None)
-                    os.write(writer, getattr(called, "__name__", str(called)).encode())
-                    os.kill(os.getpid(), signal.SIGKILL)
+            seen += 1
+            if seen == step:
+                sys.setprofile(None)
+                os.write(writer, name.encode())
+                os.kill(os.getpid(), signal.SIGKILL)
 
         code = 1
         try:
-            if after:
-                _when_said(after, lambda: sys.setprofile(count))
-            else:
-                sys.setprofile(count)
-            work()
-            sys.setprofile(None)
+            _done(work, after, within, count)
             code = 0
         finally:
             os._exit(code)
@@ -82,6 +95,21 @@ def killed_at(step: int, work: Callable[[], object], within: str = "", after: st
     if os.waitstatus_to_exitcode(status):
         raise RuntimeError(f"the work failed before step {step}")
     return False, ""
+
+
+def _done(work: Callable[[], object], after: str, within: str, at_step: Callable[[str], None]) -> None:
+    """Do the work; at each step, ``at_step`` is told its name before it is taken."""
+
+    def look(frame: FrameType, event: str, called: object) -> None:
+        if event == "c_call" and _touches_the_disk(called) and _is_within(frame, within):
+            at_step(getattr(called, "__name__", str(called)))
+
+    if after:
+        _when_said(after, lambda: sys.setprofile(look))
+    else:
+        sys.setprofile(look)
+    work()
+    sys.setprofile(None)
 
 
 def answer(work: Callable[[], str]) -> str:

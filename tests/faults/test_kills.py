@@ -25,6 +25,8 @@ from conftest import Crash, Stage
 
 SCHEMAS = ("raw", "catalogue", "staging", "intermediate", "marts", "checks")
 KILLS = int(os.environ.get("CCG_FAULT_KILLS", "10"))
+# At how many steps of the publishing a night is killed, at most.
+SWAPS = int(os.environ.get("CCG_FAULT_SWAPS", "60"))
 # How many of the states are gone on from, at most, spread over all of them.
 RERUNS = int(os.environ.get("CCG_FAULT_RERUNS", "60"))
 
@@ -62,7 +64,7 @@ def _swap_at_each_step(stage: Stage) -> None:
     base = next(crash for crash in reversed(second) if kit.marts(crash.home) == former)
     left, home = stage.folder / "swaps", stage.folder / "homes" / "swap"
     done = subprocess.run(
-        [sys.executable, "swapping.py", *map(str, (stage.after, home, base.home, left))],
+        [sys.executable, "swapping.py", *map(str, (stage.after, home, base.home, left, SWAPS))],
         cwd=Path(__file__).parent,
         env=kit.environment(stage.project, PYTHONPATH=f"{stage.project}:{Path(__file__).parent}"),
         capture_output=True,

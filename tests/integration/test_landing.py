@@ -259,6 +259,9 @@ def test_a_file_that_cannot_be_read_tonight_is_tried_again(settings: Settings, m
         land(settings)
     with opened(settings.warehouse) as con:
         reasons = [reason for _, reason in loading.standing_in_quarantine(con)]
+        assert loading.broken_off(con), "so that the next night begins although nothing is new"
     assert len(reasons) == 6 and all("share is not mounted" in reason for reason in reasons)
     land(settings, NIGHT + timedelta(days=1))
     assert loaded_extracts(settings) == 6
+    with opened(settings.warehouse) as con:
+        assert not loading.broken_off(con)
