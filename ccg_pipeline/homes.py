@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from ccg_pipeline import durable, troubles, warehouse
-from ccg_pipeline.settings import Settings
+from ccg_pipeline.settings import DUCKLAKE, EMBEDDED, LAKE_CATALOG, LAKE_DATA, Settings
 
 VERSION = 2
 # What there is in a home folder made before it said its version.
@@ -44,6 +44,38 @@ def version_of(home: Path) -> int | None:
 
 
 def check(settings: Settings) -> None:
+    """Raise `HomeError` where this version cannot read the home folder: a newer one made it; or where its warehouse is
+    elsewhere than the settings say, so that a run would begin a second one."""
+    check_version(settings)
+    note = _note_of_lake(settings)
+    if settings.profile == EMBEDDED and not settings.as_known_at and note.is_file():
+        raise HomeError(
+            f"the warehouse of {settings.home} is in a lake. Set CCG_PROFILE={DUCKLAKE}, {LAKE_CATALOG} and "
+            f"{LAKE_DATA}; or take it back into a file: ccg move --to embedded (docs/ducklake.md)."
+        )
+    if settings.profile == DUCKLAKE and settings.warehouse_file.is_file():
+        raise HomeError(
+            f"{settings.warehouse_file} is a warehouse that is not in the lake. Take it over with ccg move --to "
+            f"{DUCKLAKE}; or move the file away, where another home folder's is in the lake already."
+        )
+
+
+def note_lake(settings: Settings) -> None:
+    """Note that the warehouse of a home folder is in a lake, for whoever comes without the settings that say so."""
+    durable.put_text(_note_of_lake(settings), json.dumps({"profile": DUCKLAKE}) + "\n")
+
+
+def forget_lake(settings: Settings) -> None:
+    """Note that the warehouse is a file again."""
+    _note_of_lake(settings).unlink(missing_ok=True)
+    durable.settle(settings.home)
+
+
+def _note_of_lake(settings: Settings) -> Path:
+    return settings.home / "lake.json"
+
+
+def check_version(settings: Settings) -> None:
     """Raise `HomeError` where this version cannot read the home folder: a newer one made it."""
     version = version_of(settings.home)
     if version is not None and version > VERSION:
@@ -76,6 +108,8 @@ def ready(settings: Settings) -> list[str]:
         version = version_of(settings.home)
         if version is None:
             _note(settings, VERSION)
+        if settings.profile == DUCKLAKE and not _note_of_lake(settings).is_file():
+            note_lake(settings)
         if version in (None, VERSION):
             return []
         with warehouse.sole_writer(settings.warehouse_file):

@@ -15,8 +15,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import json
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,17 +26,22 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import duckdb
 
+from ccg_pipeline import durable
 from ccg_pipeline.settings import Lake
 
 # Building and publishing; the process of dbt, which may outlive a run that is killed; the rows of one dataset
-# (`of_dataset`); the tables that say what is received and loaded.
-BUILDING, MODELS, REGISTRY = "building", "models", "registry"
+# (`of_dataset`); the tables that say what is received and loaded; opening a lake.
+BUILDING, MODELS, REGISTRY, OPENING = "building", "models", "registry", "opening"
 # The schema through which dbt reads schema ``raw`` (dbt_project/models/staging/landing/_raw__sources.yml).
 PINNED = "raw_at_build"
 
 _EXTENSIONS = ("postgres_scanner", "ducklake")
-# What DuckDB must not do of itself: fetch an extension.
-CONFIGURATION: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+# What DuckDB must not do of itself: fetch an extension, or take a variable of Python for a table that is not there.
+CONFIGURATION: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+}
 _SECONDS_TO_CONNECT = 10
 # The records of runs, to which a publication adds the run that makes it.
 _LIVE = ("runs", "run_files")
@@ -42,8 +49,9 @@ _LIVE = ("runs", "run_files")
 LEFTOVER_SECONDS = 1800
 
 
-class LakeError(Exception):
-    """The lake cannot be reached or is not what it should be. The text says why and what to do, without the address."""
+class LakeError(OSError):
+    """The lake cannot be reached or is not what it should be: an outage, and no dataset's fault. The text says why and
+    what to do, without the address."""
 
 
 def of_dataset(name: str) -> str:
@@ -92,6 +100,8 @@ def _why_not_attached(lake: Lake, snapshot: int | None, said: str) -> str:
         )
     if "does not exist" in said and "database" not in said:
         return f"there is no lake in {lake.server} yet. Run ccg nightly, or ccg move (docs/ducklake.md)."
+    if "DATA_PATH" in said:
+        return f"the files of the lake {lake.server} are not in {lake.data}. Set CCG_LAKE_DATA as everywhere else."
     why = re.sub(r'^.*?Unable to connect to Postgres at "[^"]*": ', "", " ".join(said.split()))
     return (
         f"the catalog of the lake, {lake.server}, cannot be used: {why[:300]}. See that its PostgreSQL server runs and "
@@ -124,9 +134,10 @@ def locked(
     *names: str,
     patience_seconds: float | None = None,
     waiting: Callable[[], None] = lambda: None,
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Hold locks, taken in the order given, for as long as the block, or the process, lasts.
 
+    Yields what raises `LakeError` where they were lost since, with the connection that held them.
     ``waiting`` is called once where one has to be waited for. Raises `TimeoutError` where that takes longer than
     ``patience_seconds``, `LakeError` where the server cannot be reached.
     """
@@ -146,9 +157,22 @@ def locked(
                     if deadline is not None and time.monotonic() >= deadline:
                         raise TimeoutError(name)
                     time.sleep(0.1)
-        yield
+        yield lambda: _still_held(con, lake)
     finally:
         con.close()
+
+
+def _still_held(con: Any, lake: Lake) -> None:
+    import psycopg2
+
+    try:
+        with con.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except psycopg2.Error:
+        raise LakeError(
+            f"the connection to the catalog of the lake, {lake.server}, was lost for a while, and another run may have "
+            "begun to build meanwhile. Run ccg nightly again: nothing needs to be repaired."
+        ) from None
 
 
 def _connected(lake: Lake) -> Any:
@@ -199,6 +223,55 @@ def pin(con: duckdb.DuckDBPyConnection) -> int:
     return snapshot
 
 
+def identity(con: duckdb.DuckDBPyConnection) -> str | None:
+    """What tells the lake that is attached from every other; None before it was opened to write."""
+    try:
+        return con.execute("SELECT lake FROM ccg.publication.lake").fetchall()[0][0]
+    except duckdb.CatalogException:
+        return None
+
+
+def open_to_write(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Attach the lake as ``ccg``; where the catalog is empty it is made, with an identity that also stands in the data
+    folder. Raises `LakeError` where that folder is another lake's: files that a lake does not know are removed from its
+    folder in the end.
+    """
+    with locked(lake, OPENING):  # two that make a catalog at the same moment break each other's
+        attach(con, lake)
+        note = lake.data / "lake.json"
+        known = identity(con) or _claim(con, lake, note)
+    try:
+        noted = json.loads(note.read_text(encoding="utf-8"))["lake"]
+    except FileNotFoundError:
+        raise LakeError(
+            f"{lake.data} is not the data folder of the lake {lake.server}: {note.name} is not in it. Mount the "
+            "folder, or restore it with all that was in it."
+        ) from None
+    if noted != known:
+        raise LakeError(
+            f"{lake.data} is the data folder of another lake than {lake.server}. Name a folder of its own, or the "
+            "catalog that belongs to it."
+        )
+
+
+def _claim(con: duckdb.DuckDBPyConnection, lake: Lake, note: Path) -> str:
+    there = sorted(path.name for path in lake.data.iterdir() if not path.name.startswith("."))
+    if there not in ([], [note.name]):
+        raise LakeError(f"{lake.data} is not empty, and the lake {lake.server} is new. Name an empty folder.")
+    # A note alone is from one that was cut off between this and the next.
+    known = json.loads(note.read_text(encoding="utf-8"))["lake"] if there else uuid.uuid4().hex
+    durable.put_text(note, json.dumps({"lake": known}) + "\n")
+    con.execute("BEGIN")
+    con.execute("CREATE SCHEMA publication")
+    con.execute("CREATE TABLE publication.lake AS SELECT ? AS lake", [known])
+    con.execute(
+        "CREATE TABLE publication.publications "
+        "(home VARCHAR, snapshot BIGINT, snapshot_of_raw BIGINT, published_at TIMESTAMP)"
+    )
+    con.execute("COMMIT")
+    return known
+
+
 def _current(con: duckdb.DuckDBPyConnection) -> int:
     return con.execute("FROM ccg.current_snapshot()").fetchall()[0][0]
 
@@ -223,8 +296,8 @@ def copy_marts(con: duckdb.DuckDBPyConnection, beside: Path) -> tuple[int, int]:
             con.execute(f"CREATE TABLE copy_of_marts.marts.{mart} AS SELECT * FROM ccg.marts.{mart}")
         con.execute("CREATE SCHEMA copy_of_marts.publication")
         con.execute(
-            "CREATE TABLE copy_of_marts.publication.snapshots AS "
-            f"SELECT {of_marts}::BIGINT AS snapshot, {of_raw}::BIGINT AS snapshot_of_raw"
+            "CREATE TABLE copy_of_marts.publication.snapshots AS SELECT ? AS lake, ? AS snapshot, ? AS snapshot_of_raw",
+            [identity(con), of_marts, of_raw],
         )
         con.execute("COMMIT")
     except BaseException:
@@ -239,11 +312,6 @@ def copy_marts(con: duckdb.DuckDBPyConnection, beside: Path) -> tuple[int, int]:
 
 def note_publication(con: duckdb.DuckDBPyConnection, home: str, snapshot: int, snapshot_of_raw: int) -> None:
     """Note, before a publication is put in its place, which snapshots it needs."""
-    con.execute("CREATE SCHEMA IF NOT EXISTS publication")
-    con.execute(
-        "CREATE TABLE IF NOT EXISTS publication.publications "
-        "(home VARCHAR, snapshot BIGINT, snapshot_of_raw BIGINT, published_at TIMESTAMP)"
-    )
     con.execute(
         "INSERT INTO publication.publications VALUES (?, ?, ?, now() AT TIME ZONE 'UTC')",
         [home, snapshot, snapshot_of_raw],

@@ -29,7 +29,7 @@ import duckdb
 
 from ccg_pipeline import durable, warehouse
 from ccg_pipeline.landing.files import LandedFile, landing_fingerprint
-from ccg_pipeline.settings import PROJECT_ROOT, Settings
+from ccg_pipeline.settings import DUCKLAKE, PROJECT_ROOT, Settings
 
 PUBLISHED, NOTHING_NEW, FAILED = "published", "nothing new", "failed"
 # A run of some assets, started by hand in Dagster, that made no publication; and one that did not end.
@@ -79,6 +79,8 @@ def is_nothing_new(settings: Settings, files: Iterable[LandedFile]) -> bool:
     if not (warehouse.is_there(settings.published) and warehouse.is_there(settings.warehouse)):
         return False
     try:
+        if (warehouse.publication_of(settings.published) is not None) != (settings.profile == DUCKLAKE):
+            return False  # the warehouse was moved since, and nothing is built in it yet
         with warehouse.reading(settings.published) as con:
             made = con.execute(
                 "SELECT run_id, landing_fingerprint, project_fingerprint FROM marts.runs "

@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from ccg_pipeline import lake, nights, warehouse
+from ccg_pipeline import nights, warehouse
 from ccg_pipeline.settings import DUCKLAKE, Settings
 
 # Columns of ``raw.runs`` that a record has under another name.
@@ -142,8 +142,8 @@ def reconcile(settings: Settings) -> None:
             "SELECT run_id FROM raw.runs WHERE outcome = ? AND kind <> ?", [nights.PUBLISHED, nights.REBUILD]
         ).fetchall()
         undone = [run_id for (run_id,) in noted if run_id not in known]
-        if settings.profile == DUCKLAKE:
-            # Runs of other home folders publish in these: only what was begun here can have come to nothing here.
+        if settings.profile == DUCKLAKE or warehouse.publication_of(settings.published):
+            # Runs of other home folders publish from a lake: only what was begun here can have come to nothing here.
             begun_here = {record.get("run_id") for record in nights.records(settings)}
             undone = [run_id for run_id in undone if run_id in begun_here]
         for run_id in undone:
@@ -162,13 +162,16 @@ def _runs_of_publication(settings: Settings) -> set[str] | None:
     """The runs that the publication knows; those that ended as published where none stands there."""
     if not settings.published.is_file():
         return {r["run_id"] for r in nights.records(settings) if r.get("outcome") == nights.PUBLISHED and "run_id" in r}
-    try:
-        with warehouse.reading(settings.publication) as con:
-            return {run_id for (run_id,) in con.execute("SELECT run_id FROM raw.runs").fetchall()}
-    except duckdb.CatalogException:
-        return set()  # made before runs were recorded
-    except (duckdb.Error, lake.LakeError):
-        return None
+    # What was published from a lake holds the marts alone.
+    for table in ("raw.runs", "marts.runs"):
+        try:
+            with warehouse.reading(settings.published) as con:
+                return {run_id for (run_id,) in con.execute(f"SELECT run_id FROM {table}").fetchall()}
+        except duckdb.CatalogException:
+            continue
+        except duckdb.Error:
+            return None
+    return set()  # made before runs were recorded
 
 
 def _take_over(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:

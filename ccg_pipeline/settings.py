@@ -87,6 +87,11 @@ class Settings:
             lake=_lake() if _profile() == DUCKLAKE else None,
         )
 
+    def with_lake(self) -> Settings:
+        """The settings with the lake that the environment names, whatever ``CCG_PROFILE`` says. Raises
+        `SettingsError` where it names none."""
+        return replace(self, lake=self.lake or _lake())
+
     def rebuilt_as_known_at(self, moment: datetime) -> Settings:
         """The settings of a rebuild of what could be said at a moment (UTC)."""
         return replace(self, as_known_at=moment)

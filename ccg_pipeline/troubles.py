@@ -13,7 +13,7 @@ import re
 import shutil
 from pathlib import Path
 
-from ccg_pipeline.settings import Settings
+from ccg_pipeline.settings import DUCKLAKE, Settings
 
 _FULL = re.compile(r"No space left on device|database or disk is full", re.I)
 _LIMITED = re.compile(r"Disk quota exceeded|File too large", re.I)
@@ -26,6 +26,13 @@ _NO_MEMORY = re.compile(
     r"Out of Memory Error|Cannot allocate memory|MemoryError|failed to allocate|exit code `?(?:-9|137)\b", re.I
 )
 _DAMAGED = re.compile(r"Corrupt database file|not a valid DuckDB database|Could not read enough bytes from file", re.I)
+# What `lake` says in words already, and what DuckDB says when the server of a lake's catalog goes away.
+_OF_THE_LAKE = re.compile(r"LakeError: (.*)", re.S)
+_SERVER_GONE = re.compile(
+    r"server closed the connection|terminating connection|connection to server at|could not receive data from server|"
+    r"(?:DuckLake|Postgres).{0,80}(?:connection|connect)",
+    re.I | re.S,
+)
 _LITTLE_BYTES = 1_000_000
 # A path that a message names, quoted or at a word of its own.
 _PATH = re.compile(r"""(?:^|[\s"'(\[])(/[^"'\n:]+?)(?=["'):,\n]|\s\(|$)""")
@@ -63,6 +70,14 @@ def in_words(error: BaseException | str, settings: Settings) -> str | None:
         return (
             f"the disk of {settings.home} gave an error. See what the system says of it (dmesg, smartctl), have it "
             f"replaced if it is failing, and restore the last backup on a sound one. ({what})"
+        )
+    if found := _OF_THE_LAKE.search(text):
+        return found[1]
+    if settings.profile == DUCKLAKE and _SERVER_GONE.search(text):
+        assert settings.lake
+        return (
+            f"the catalog of the lake, {settings.lake.server}, went away in the middle of the run. See that its "
+            f"PostgreSQL server runs, then run ccg nightly again: nothing needs to be repaired. ({what})"
         )
     if _DAMAGED.search(text):
         from ccg_pipeline import warehouse

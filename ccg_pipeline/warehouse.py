@@ -360,6 +360,7 @@ class Loading:
     rows: duckdb.DuckDBPyConnection
     noting: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
     keep: Callable[[], None]
+    is_shared: bool
 
 
 @contextmanager
@@ -369,10 +370,10 @@ def loading(warehouse: Path | Lake, schemas: Mapping[str, Mapping[str, Any]]) ->
         with writing(warehouse, schemas):
             pass
         with _of_lake(warehouse) as con:
-            yield Loading(con, lambda: writing(warehouse), lambda: None)
+            yield Loading(con, lambda: writing(warehouse), lambda: None, is_shared=True)
     else:
         with writing(warehouse, schemas) as con:
-            yield Loading(con, lambda: nullcontext(con), lambda: _commit(con))
+            yield Loading(con, lambda: nullcontext(con), lambda: _commit(con), is_shared=False)
 
 
 def _commit(con: duckdb.DuckDBPyConnection) -> None:
@@ -388,13 +389,12 @@ def dataset_held(warehouse: Path | Lake, *datasets: str) -> AbstractContextManag
 
 
 @contextmanager
-def building(place: Path | Lake, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+def building(place: Lake, waiting: Callable[[], None] = lambda: None) -> Iterator[Callable[[], None]]:
     """Hold the right to build models and to publish, in a lake, which one run has at a time; dbt of a run that was
-    killed has ended when the block begins. Raises `WarehouseBusyError` where it does not end."""
-    if not isinstance(place, Lake):
-        yield
-        return
-    with lake.locked(place, lake.BUILDING, waiting=waiting):
+    killed has ended when the block begins. Yields what raises `LakeError` where the right was lost since.
+
+    Raises `WarehouseBusyError` where such a dbt does not end."""
+    with lake.locked(place, lake.BUILDING, waiting=waiting) as still_held:
         try:
             with lake.locked(place, lake.MODELS, patience_seconds=lake.LEFTOVER_SECONDS):
                 pass
@@ -403,7 +403,7 @@ def building(place: Path | Lake, waiting: Callable[[], None] = lambda: None) -> 
                 f"a dbt process is building in the lake ({place.server}) that no run is waiting for. End it, then "
                 "start again: nothing needs to be repaired."
             ) from None
-        yield
+        yield still_held
 
 
 def pin(place: Path | Lake) -> None:
@@ -413,14 +413,31 @@ def pin(place: Path | Lake) -> None:
             lake.pin(con)
 
 
+@contextmanager
+def moving(place: Lake, file: Path, is_source: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a lake, as ``ccg``, and to a warehouse file, as ``file``; the file is only read if it is the
+    source. In the lake no other run writes what is received and loaded meanwhile."""
+    with lake.locked(place, lake.REGISTRY):
+        con = duckdb.connect(config=_MEMORY | lake.CONFIGURATION)
+        try:
+            lake.open_to_write(con, place)
+            con.execute("ATTACH '{}' AS file{}".format(str(file).replace("'", "''"), " (READ_ONLY)" * is_source))
+            yield con
+            if not is_source:
+                con.execute("CHECKPOINT file")
+        finally:
+            con.close()
+
+
 def forget_snapshots(settings: Settings, before: datetime) -> int:
     """Remove from a lake what nobody can ask for any more: snapshots from before a moment (UTC) that no publication
     names, and their files. Returns how many snapshots are gone."""
     if not isinstance(settings.warehouse, Lake):
         return 0
-    named = snapshot_of(settings.published) if settings.published.is_file() else None
+    made_from = publication_of(settings.published) if settings.published.is_file() else None
     with lake.locked(settings.warehouse, lake.REGISTRY), _of_lake(settings.warehouse) as con:
-        return lake.forget_snapshots(con, home_in_lake(settings.published), named, before.isoformat(" "))
+        home, snapshot = home_in_lake(settings.published), made_from and made_from[1]
+        return lake.forget_snapshots(con, home, snapshot, before.isoformat(" "))
 
 
 def tried_again(change: Callable[[], Result]) -> Result:
@@ -438,7 +455,7 @@ def _of_lake(place: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
         if place not in _lakes:
             con = duckdb.connect(config=_MEMORY | lake.CONFIGURATION)
             try:
-                lake.attach(con, place)
+                lake.open_to_write(con, place)
             except BaseException:
                 con.close()
                 raise
@@ -473,12 +490,20 @@ def reading(place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
             yield con
             con.rollback()
         return
-    con = duckdb.connect(config=lake.CONFIGURATION if isinstance(place, PublishedLake) else {})
+    made_from = publication_of(place.file) if isinstance(place, PublishedLake) else None
+    con = duckdb.connect(config=lake.CONFIGURATION if made_from else {})
     try:
-        if isinstance(place, PublishedLake):
-            lake.attach(con, place.lake, snapshot_of(place.file), read_only=True)
+        if isinstance(place, PublishedLake) and made_from:
+            known_as, snapshot = made_from
+            lake.attach(con, place.lake, snapshot, read_only=True)
+            if lake.identity(con) != known_as:
+                raise lake.LakeError(
+                    f"{place.file} was published from another lake than {place.lake.server}. Run ccg nightly."
+                )
         else:
-            con.execute("ATTACH '{}' AS ccg (READ_ONLY)".format(str(place).replace("'", "''")))
+            # What was published before the warehouse was moved into the lake is whole.
+            file = place.file if isinstance(place, PublishedLake) else place
+            con.execute("ATTACH '{}' AS ccg (READ_ONLY)".format(str(file).replace("'", "''")))
             con.execute("USE ccg")
         yield con
     finally:
@@ -499,15 +524,14 @@ def is_there(place: Place) -> bool:
     return (place.file if isinstance(place, PublishedLake) else place).is_file()
 
 
-def snapshot_of(published: Path) -> int:
-    """The snapshot of the lake that a publication was made at. Raises `LakeError` where it was made without one."""
+def publication_of(published: Path) -> tuple[str, int] | None:
+    """The lake, and its snapshot, that a publication was made from; None for one of a warehouse in a file."""
     with reading(published) as con:
+        con.execute("SET python_enable_replacements = false")  # a variable of that name is no table
         try:
-            return con.execute("SELECT snapshot FROM publication.snapshots").fetchall()[0][0]
+            return con.execute("SELECT lake, snapshot FROM publication.snapshots").fetchall()[0]
         except duckdb.CatalogException:
-            raise lake.LakeError(
-                f"{published} was published from a file and not from a lake. Run ccg nightly, or take CCG_PROFILE back."
-            ) from None
+            return None
 
 
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, extract_id: str, rows: pl.DataFrame, scratch: Path) -> None:
@@ -559,6 +583,8 @@ def publish(warehouse: Path | Lake, published: Path) -> None:
                 con.close()
         beside.chmod(0o444)
         durable.put(beside, published)
+    except lake.LakeError:
+        raise
     except (OSError, duckdb.IOException) as error:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ loaded until then and did not live to check is checked first.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import dagster as dg
 
@@ -15,7 +15,7 @@ from ccg_pipeline import extracts, warehouse
 from ccg_pipeline.assets.recording import log
 from ccg_pipeline.checks import holding
 from ccg_pipeline.checks.running import Suite
-from ccg_pipeline.settings import DUCKLAKE, Settings
+from ccg_pipeline.settings import DUCKLAKE, Lake, Settings
 
 
 class Building:
@@ -24,7 +24,7 @@ class Building:
     def __init__(self, settings: Settings, run_id: str) -> None:
         self._settings, self._run_id = settings, run_id
         self._held = contextlib.ExitStack()
-        self._is_held = False
+        self._still_held: Callable[[], None] | None = None
         self._proved: dict[str, set[str]] = {}
 
     @property
@@ -52,14 +52,18 @@ class Building:
             warehouse.pin(self._settings.warehouse)
 
     def hold(self) -> None:
-        """Hold the right, once another run that has it has published or ended."""
-        if self.is_shared and not self._is_held:
+        """Hold the right, once another run that has it has published or ended. Raises `LakeError` where it was lost."""
+        place = self._settings.warehouse
+        if not isinstance(place, Lake):
+            return
+        if self._still_held:
+            self._still_held()
+        else:
             waiting = "waiting for another run, which is building in the lake"
-            self._held.enter_context(warehouse.building(self._settings.warehouse, lambda: log.info(waiting)))
-            self._is_held = True
+            self._still_held = self._held.enter_context(warehouse.building(place, lambda: log.info(waiting)))
 
     def end(self) -> None:
-        self._is_held = False
+        self._still_held = None
         self._held.close()
 
     def _new(self) -> dict[str, set[str]]:

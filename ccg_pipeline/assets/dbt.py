@@ -16,7 +16,8 @@ from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Dbt, Installation, log
 from ccg_pipeline.checks import holding
 from ccg_pipeline.checks.asset_checks import quality_suites
-from ccg_pipeline.settings import Settings
+from ccg_pipeline.checks.running import imported_meanwhile
+from ccg_pipeline.settings import EMBEDDED, Settings
 
 
 class Translator(DagsterDbtTranslator):
@@ -43,17 +44,20 @@ def prepare_manifest(settings: Settings) -> Path:
     manifest, made_from = settings.dbt_target / "manifest.json", settings.dbt_target / "made-from.txt"
     # Times of files would not do: a restored home is newer than the project, and what it holds may be of an older one.
     project = nights.project_fingerprint()
+    if settings.profile != EMBEDDED:
+        project += f" {settings.profile}"  # the sources are in another schema
     if manifest.exists() and made_from.exists() and made_from.read_text(encoding="utf-8") == project:
         return manifest
     settings.home.mkdir(parents=True, exist_ok=True)
     made_from.unlink(missing_ok=True)  # a parse that is cut off leaves half a manifest
-    done = subprocess.run(
-        [settings.dbt_executable, "--quiet", "parse", *settings.dbt_arguments],
-        cwd=settings.dbt_project,
-        env={**os.environ, **settings.dbt_environment()},
-        capture_output=True,
-        text=True,
-    )
+    with imported_meanwhile():
+        done = subprocess.run(
+            [settings.dbt_executable, "--quiet", "parse", *settings.dbt_arguments],
+            cwd=settings.dbt_project,
+            env={**os.environ, **settings.dbt_environment()},
+            capture_output=True,
+            text=True,
+        )
     if done.returncode:
         raise RuntimeError(f"the dbt project does not parse:\n{done.stdout}{done.stderr}")
     durable.flush(manifest)  # or a power cut may leave the note that vouches for it, and half of the manifest
@@ -79,7 +83,8 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
         kept = KeptModels(installation.settings)
         building = dbt.cli([*installation.dbt_build, *kept.arguments], context=context)
         try:
-            yield from lineage.added(building.stream()) if lineage else building.stream()
+            with imported_meanwhile():
+                yield from lineage.added(building.stream()) if lineage else building.stream()
         except DagsterDbtCliRuntimeError as error:
             without = _hold_back(installation, building)
             if without is None:

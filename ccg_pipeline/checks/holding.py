@@ -118,7 +118,8 @@ def of_models(
             f"with new files of {dataset} the models break what they promise, so these are held back: {words}. "
             f"{_RELEASE}."
         )
-        held = loading.hold_back(settings, [dataset], reason, run_id)
+        with warehouse.dataset_held(settings.warehouse, dataset):
+            held = loading.hold_back(settings, [dataset], reason, run_id)
         if not held.files:
             return f"what is new of {dataset} was published before and only read again"
         _tell(dataset, held)
@@ -170,7 +171,8 @@ def of_values(settings: Settings, results: Iterable[Result], run_id: str | None 
     words = _cut("; ".join(result.in_words() for result in failures))
     named = ", ".join(datasets)
     reason = f"with new files of {named} values do not pass their checks, so these are held back: {words}. {_RELEASE}."
-    held = loading.hold_back(settings, datasets, reason, run_id)
+    with warehouse.dataset_held(settings.warehouse, *datasets):
+        held = loading.hold_back(settings, datasets, reason, run_id)
     if not held.files:
         return f"what is new of {named} was published before and only read again"
     _tell(named, held)

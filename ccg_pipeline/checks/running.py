@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,6 +69,17 @@ class Result:
         return f"{self.meaning}: {self.unexpected} of {self.evaluated} rows do not" + (
             f" ({examples})" if examples else ""
         )
+
+
+@contextmanager
+def imported_meanwhile() -> Iterator[None]:
+    """Import Great Expectations, which takes seconds, while the block waits for another process."""
+    importing = Thread(target=import_module, args=("great_expectations",), daemon=True)
+    importing.start()
+    try:
+        yield
+    finally:
+        importing.join()
 
 
 def run_suite(suite: Suite, frame: pd.DataFrame) -> list[Result]:

@@ -11,35 +11,40 @@ from ccg_pipeline import warehouse
 from ccg_pipeline.checks.running import Result, Suite, joined, run_suite
 from ccg_pipeline.settings import Settings
 
-# Of a suite by extract, about as many rows are looked at together: more than the largest published file has. With years
-# of files landed in one night the frame would be the largest thing in memory.
+# About as many rows are looked at together: more than the largest published file has. With years of files landed in one
+# night, or of England's figures in the marts, the frame would be the largest thing in memory.
 _ROWS_AT_ONCE = 250_000
 
 
 def evaluate(settings: Settings, suite: Suite) -> list[Result]:
-    """Run a suite over its query of the warehouse; one that is about extracts, over some of them after another."""
+    """Run a suite over its query of the warehouse: whole, or some extracts or periods after another where it is large.
+
+    What a suite expects of more than one row, it expects within an extract or a period, whichever its key has.
+    """
     query = suite.meta["query"]
+    part, order = ("extract_id", "ASC") if "extract_id" in suite.meta["key"] else ("period", "DESC")
     with warehouse.reading(settings.warehouse) as con:
-        if "extract_id" not in suite.meta["key"]:
+        sizes = con.execute(f"SELECT {part}, count(*) FROM ({query}) GROUP BY 1 ORDER BY 1 {order}").fetchall()
+        groups = _together(sizes)
+        if len(groups) < 2:
             return run_suite(suite, con.execute(query).df())
-        sizes = con.execute(f"SELECT extract_id, count(*) FROM ({query}) GROUP BY 1 ORDER BY 1").fetchall()
         results = []
-        for extract_ids in _together(sizes) or [[]]:
-            some = ", ".join("?" * len(extract_ids)) or "NULL"
-            frame = con.execute(f"SELECT * FROM ({query}) WHERE extract_id IN ({some})", extract_ids).df()
+        for parts in groups:
+            some = ", ".join("?" * len(parts))
+            frame = con.execute(f"SELECT * FROM ({query}) WHERE {part} IN ({some})", parts).df()
             results.append(run_suite(suite, frame))
     return [joined(of_one) for of_one in zip(*results, strict=True)]
 
 
 def _together(sizes: Iterable[tuple[str, int]]) -> list[list[str]]:
-    """The extracts in groups of no more than `_ROWS_AT_ONCE` rows, or of one that has more."""
+    """The parts in groups of no more than `_ROWS_AT_ONCE` rows, or of one that has more."""
     groups: list[list[str]] = []
     rows = 0
-    for extract_id, size in sizes:
+    for part, size in sizes:
         if not groups or rows + size > _ROWS_AT_ONCE:
             groups.append([])
             rows = 0
-        groups[-1].append(extract_id)
+        groups[-1].append(part)
         rows += size
     return groups
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ccg_pipeline.settings import PROJECT_ROOT, Settings
+from ccg_pipeline.settings import DUCKLAKE, EMBEDDED, PROJECT_ROOT, Settings
 
 
 def add(commands: Any) -> None:
@@ -37,7 +37,11 @@ def add(commands: Any) -> None:
     serve.add_argument("--read-only", action="store_true", help="a web page that shows and starts nothing")
     serve.set_defaults(command=_serve)
 
-    for command in (doctor, backup, restore, serve):
+    move = commands.add_parser("move", help="the warehouse into a lake of several machines, or back into a file")
+    move.add_argument("--to", required=True, choices=(DUCKLAKE, EMBEDDED))
+    move.set_defaults(command=_move)
+
+    for command in (doctor, backup, restore, serve, move):
         command.add_argument("--home", metavar="DIR", help="home folder (else $CCG_HOME, else ./var)")
 
 
@@ -51,6 +55,25 @@ def _doctor(options: argparse.Namespace) -> int:
     else:
         print("\n".join(doctor.in_words(findings)))
     return 1 if doctor.verdict(findings) == doctor.WRONG else 0
+
+
+def _move(options: argparse.Namespace) -> int:
+    from ccg_pipeline import homes, warehouse
+    from ccg_pipeline.operations import moving
+
+    settings = Settings.from_environment(None, options.home).with_lake()
+    homes.check_version(settings)
+    try:
+        move = moving.to_lake if options.to == DUCKLAKE else moving.to_file
+        rows = move(settings, lambda message: print(f"  {message}", flush=True))
+    except moving.MoveError as error:
+        print(f"ccg: {error}", file=sys.stderr)
+        return 2
+    except (OSError, warehouse.duckdb.Error) as error:
+        print(f"ccg: nothing is moved: {error}", file=sys.stderr)
+        return 1
+    print(f"Moved: {rows:,} rows. Set CCG_PROFILE={options.to} wherever this home folder is used, and run ccg nightly.")
+    return 0
 
 
 def _backup(options: argparse.Namespace) -> int:
@@ -67,6 +90,8 @@ def _backup(options: argparse.Namespace) -> int:
     )
     if settings.has_dagster_postgres:
         print("Dagster's records are in PostgreSQL and not in it: back that database up with pg_dump.")
+    if settings.lake:
+        print("The lake is not in it: back its catalog up with pg_dump, then its data folder (docs/ducklake.md).")
     return 0
 
 

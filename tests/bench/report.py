@@ -22,6 +22,7 @@ _STAGES = {
     "publish": "publish",
 }
 _BAR = 30
+_IDLE = 0.3  # load of a core that is not at work on anything else
 
 
 def machine() -> dict[str, Any]:
@@ -95,6 +96,7 @@ def text(report: dict[str, Any]) -> str:
         f"load before: {', '.join(map(str, about['load_before']))}; Python {about['python']}, "
         + ", ".join(f"{package} {about[package]}" for package in _PACKAGES),
         f"files: {report['files']}",
+        *_busy(about),
         "",
         *_commands(report),
         *_stages(report),
@@ -120,6 +122,12 @@ def text(report: dict[str, Any]) -> str:
     if report["not measured"]:
         lines += ["", "Not measured", *(f"  {reason}" for reason in report["not measured"])]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _busy(about: dict[str, Any]) -> list[str]:
+    if about["load_before"][0] <= _IDLE * about["cores"]:
+        return []
+    return ["!!! The machine was busy with other work: seconds, and ratios too, are worse than on an idle one. !!!"]
 
 
 def _commands(report: dict[str, Any]) -> list[str]:

@@ -17,9 +17,9 @@ import postgres
 import pytest
 from conftest import NIGHT
 
-from ccg_pipeline import cli, extracts, lake, nights, warehouse
+from ccg_pipeline import cli, extracts, homes, lake, nights, warehouse
 from ccg_pipeline.landing import loading
-from ccg_pipeline.operations import doctor
+from ccg_pipeline.operations import doctor, moving
 from ccg_pipeline.settings import DUCKLAKE, PROJECT_ROOT, Lake, PublishedLake, Settings, SettingsError
 
 APRIL, MAY = "ae/Monthly-AE-April-2019.csv", "ae/Monthly-AE-May-2019.csv"
@@ -119,7 +119,7 @@ def test_rows_that_a_killed_load_left_are_never_there_twice(settings: Settings) 
     assert rows(settings, "SELECT count(*) FROM raw.ae") == [(read.rows.height,)]
 
 
-def test_a_publication_is_read_at_its_snapshot(settings: Settings) -> None:
+def test_a_publication_is_read_at_its_snapshot(settings: Settings, tmp_path: Path) -> None:
     land(settings)
     warehouse.pin(settings.warehouse)
     with warehouse.writing(settings.warehouse) as con:
@@ -143,6 +143,10 @@ def test_a_publication_is_read_at_its_snapshot(settings: Settings) -> None:
             assert con.execute(f"SELECT count(*) FROM {schema}.ae").fetchall() == april
         with pytest.raises(duckdb.Error, match="read-only"):
             con.execute("DELETE FROM raw.ae")
+    # What it rests on can be taken into a file, to build from it what could be said on an earlier day.
+    warehouse.copy(settings.publication, tmp_path / "copy.duckdb")
+    with warehouse.reading(tmp_path / "copy.duckdb") as con:
+        assert con.execute("SELECT count(*) FROM raw.ae").fetchall() == april
     # The file alone holds the marts, for whoever knows nothing of a lake.
     with warehouse.reading(settings.published) as con:
         assert con.execute("SELECT count(*) FROM marts.extracts").fetchall() == [(1,)]
@@ -213,6 +217,19 @@ def test_a_lock_vanishes_with_the_process_that_holds_it(settings: Settings) -> N
         pass
 
 
+def test_a_lock_that_was_lost_is_known_to_be(settings: Settings, server: postgres.Server) -> None:
+    database = place(settings).catalog.rpartition("/")[2]
+    with lake.locked(place(settings), lake.BUILDING) as still_held:
+        still_held()
+        server.query(
+            "postgres",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' "
+            "AND application_name = 'ccg lock'",
+        )
+        with pytest.raises(lake.LakeError, match="was lost for a while"):
+            still_held()
+
+
 def test_a_server_that_is_down_is_told_in_words(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -231,6 +248,23 @@ def test_a_server_that_is_down_is_told_in_words(
         assert postgres.PASSWORD not in text and postgres.IN_URLS not in text
 
 
+def test_a_data_folder_is_of_one_lake(
+    settings: Settings, server: postgres.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    land(settings)
+    for catalog, data, told in (
+        (server.new(), place(settings).data, "is not empty, and the lake .* is new"),
+        (place(settings).catalog, tmp_path / "raw", "are not in .*raw. Set CCG_LAKE_DATA"),
+        (place(settings).catalog, tmp_path / "nowhere", "is not there. Create it"),
+    ):
+        with pytest.raises(lake.LakeError, match=told):
+            warehouse.reach(Lake(catalog, data))
+    warehouse._lakes.clear()
+    (place(settings).data / "lake.json").rename(tmp_path / "lake.json")
+    with pytest.raises(lake.LakeError, match=r"lake.json is not in it. Mount the folder"):
+        warehouse.reach(place(settings))
+
+
 def test_a_server_that_came_back_is_used_again(settings: Settings, server: postgres.Server) -> None:
     land(settings)
     server.stop()
@@ -238,3 +272,48 @@ def test_a_server_that_came_back_is_used_again(settings: Settings, server: postg
         rows(settings, "SELECT count(*) FROM raw.extracts")
     server.start()
     assert rows(settings, "SELECT count(*) FROM raw.extracts") == [(1,)]
+
+
+def moved(settings: Settings, to: str) -> int:
+    return cli.run(["move", "--to", to, "--home", str(settings.home)])
+
+
+def test_a_warehouse_moves_into_a_lake_and_back(settings: Settings) -> None:
+    embedded = Settings(settings.raw, settings.home)
+    land(embedded)
+    before = contents.of(embedded.warehouse_file, "raw")
+    with pytest.raises(homes.HomeError, match="is a warehouse that is not in the lake"):
+        homes.check(settings)
+    assert moved(settings, DUCKLAKE) == 0
+    assert contents.differences(before, of_schema_raw(settings)) == []
+    assert not embedded.warehouse_file.exists()
+    with pytest.raises(homes.HomeError, match="Set CCG_PROFILE=ducklake"):
+        homes.check(embedded)
+    homes.check(settings)
+    put(settings.raw, MAY)
+    land(settings)
+    there = of_schema_raw(settings)
+    assert contents.differences(before, there)
+    assert moved(settings, "embedded") == 0
+    assert contents.differences(there, contents.of(embedded.warehouse_file, "raw")) == []
+    homes.check(embedded)
+
+
+def test_a_table_that_does_not_come_over_as_it_is_moves_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    embedded = Settings(settings.raw, settings.home)
+    land(embedded)
+    content, asked = moving._content, []
+
+    def changed(con: duckdb.DuckDBPyConnection, database: str, table: str) -> tuple[int, int | None]:
+        rows, hashes = content(con, database, table)
+        asked.append((database, table))
+        return rows, hashes if (database, table) != ("ccg", "ae") else 1
+
+    monkeypatch.setattr(moving, "_content", changed)
+    assert moved(settings, DUCKLAKE) == 2
+    assert "raw.ae did not come over as it is" in capsys.readouterr().err
+    assert embedded.warehouse_file.is_file() and not (settings.home / "lake.json").exists()
+    with warehouse.reading(place(settings)) as con:
+        assert contents.of_connection(con, "raw") == {}

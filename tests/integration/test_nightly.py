@@ -13,7 +13,8 @@ import pytest
 from conftest import opened
 
 from ccg_pipeline import cli, nights
-from ccg_pipeline.checks.running import load_suites, run_suite
+from ccg_pipeline.checks import suites
+from ccg_pipeline.checks.running import Suite, load_suites, run_suite
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 from ccg_pipeline.warehouse import WarehouseBusyError, sole_writer
 
@@ -131,6 +132,23 @@ def test_check_says_what_would_happen(sample_raw: Path, tmp_path: Path, capsys: 
     out = capsys.readouterr().out
     assert "layout ae_to_2020_03, 2019-05-01 to 2019-05-31" in out
     assert "would be quarantined" in out and "several months" in out
+
+
+@pytest.mark.parametrize("name", ["quality/marts_fct_indicator_values", "standards/RTT_INCOMPLETE_18W"])
+def test_a_large_table_is_checked_in_parts_like_a_small_one_as_a_whole(
+    sample_home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    settings = Settings(sample_home, sample_home)
+    suite = Suite.load(settings.expectations / f"{name}.json")
+    whole = suites.evaluate(settings, suite)
+    monkeypatch.setattr(suites, "_ROWS_AT_ONCE", 200)
+    in_parts = suites.evaluate(settings, suite)
+    found = [
+        [(r.meaning, r.success, r.evaluated, r.unexpected, {str(key) for key in r.unexpected_keys}) for r in results]
+        for results in (whole, in_parts)
+    ]
+    assert found[0] == found[1]
+    assert whole[0].evaluated > 400
 
 
 def test_standards_suites_and_breaches_agree(sample_home: Path) -> None:

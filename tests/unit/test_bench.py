@@ -78,7 +78,7 @@ def test_the_report_tells_what_is_missed_what_is_met_and_what_was_not_measured(b
     }
     whole = report.completed(
         {
-            "machine": report.machine(),
+            "machine": report.machine() | {"load_before": [0.1, 0.1, 0.1]},
             "files": "the sample",
             "is_of_published_files": False,
             "not measured": ["one new month after 60: CCG_BENCH_MONTHS"],
@@ -113,6 +113,9 @@ def test_the_report_tells_what_is_missed_what_is_met_and_what_was_not_measured(b
     assert text.count("MISSED") == 4 and text.count("not measured") == 2 and "THE TWO DIFFER" in text
     assert "one new month after 60" in text
     whole["history"]["pandas"]["is_the_same"] = True
+    assert "busy" not in text
+    whole["machine"]["load_before"] = [7.0, 7.0, 7.0]
+    assert "was busy" in report.text(whole)
     whole["history"]["landing"]["files"] = 119
     less = {row["target"]: row["is_met"] for row in report.completed(whole)["targets"]}
     assert [name for name in verdicts if less[name] is None and verdicts[name] is not None] == [

@@ -1,6 +1,7 @@
 """A warehouse written by an older version takes the columns and types of this one, and keeps its rows."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -29,9 +30,9 @@ def test_rows_of_one_file_never_stand_for_those_of_the_next(tmp_path: Path, monk
     paths: list[Path] = []
     write_parquet = pl.DataFrame.write_parquet
 
-    def noted(frame: pl.DataFrame, file: Path) -> None:
+    def noted(frame: pl.DataFrame, file: Path, **options: Any) -> None:
         paths.append(file)
-        write_parquet(frame, file)
+        write_parquet(frame, file, **options)
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", noted)
     with warehouse.writing(tmp_path / "warehouse.duckdb", {"cancer": {"org_code": pl.String}}) as con:
