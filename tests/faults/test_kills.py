@@ -41,7 +41,7 @@ def test_what_a_kill_leaves_at_any_moment(stage: Stage) -> None:
     chosen = list(alike)[:: max(1, -(-len(alike) // RERUNS))]
     print(f"\n{len(stage.crashes)} points, {len(alike)} states that differ; going on from {len(chosen)}", flush=True)
     with warm.Warm(stage.project, kit.environment(stage.project)) as nights:
-        went = dict(zip(chosen, kit.each(chosen, lambda state: _gone_on(stage, alike[state][0], nights)), strict=True))
+        went = dict(zip(chosen, kit.each(chosen, lambda state: _told(stage, alike[state][0], nights)), strict=True))
     print(f"\nKilled at {len(stage.crashes)} points, which left {len(alike)} states that differ:\n")
     print(f"{'point':14}{'stage':10}{'published':12}next night")
     for state, crashes in alike.items():
@@ -144,6 +144,12 @@ def _contents(database: Path, schema: str) -> dict[str, str]:
 def _digest(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _told(stage: Stage, crash: Crash, nights: warm.Warm) -> str:
+    outcome = _gone_on(stage, crash, nights)
+    print(f"  the night after {crash.name} ({crash.stage}): {outcome}", flush=True)
+    return outcome
 
 
 def _gone_on(stage: Stage, crash: Crash, nights: warm.Warm) -> str:
