@@ -45,6 +45,8 @@ CONFIGURATION: dict[str, Any] = {
 _SECONDS_TO_CONNECT = 10
 # The records of runs, to which a publication adds the run that makes it.
 _LIVE = ("runs", "run_files")
+# How a view names a table: the database has the same name in the lake and in the published file.
+_NAMED = r'\bccg"?\."?(\w+)"?\."?(\w+)'
 # dbt of a run that was killed goes on until it has built everything, which takes minutes at most.
 LEFTOVER_SECONDS = 1800
 
@@ -288,12 +290,7 @@ def copy_marts(con: duckdb.DuckDBPyConnection, beside: Path) -> tuple[int, int]:
     try:
         con.execute("BEGIN")
         of_marts, of_raw = _current(con), pinned(con)
-        con.execute("CREATE SCHEMA copy_of_marts.marts")
-        for (mart,) in con.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'ccg' AND schema_name = 'marts' UNION "
-            "SELECT view_name FROM duckdb_views() WHERE database_name = 'ccg' AND schema_name = 'marts' ORDER BY 1"
-        ).fetchall():
-            con.execute(f"CREATE TABLE copy_of_marts.marts.{mart} AS SELECT * FROM ccg.marts.{mart}")
+        _copy_tables(con)
         con.execute("CREATE SCHEMA copy_of_marts.publication")
         con.execute(
             "CREATE TABLE copy_of_marts.publication.snapshots AS SELECT ? AS lake, ? AS snapshot, ? AS snapshot_of_raw",
@@ -308,6 +305,29 @@ def copy_marts(con: duckdb.DuckDBPyConnection, beside: Path) -> tuple[int, int]:
         with contextlib.suppress(duckdb.Error):
             con.execute("DETACH copy_of_marts")
     return of_marts, of_raw
+
+
+def _copy_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """All marts. One that is a view stays one, with the tables that it is made from: drawn, it may be many times as
+    large as these."""
+    known = con.execute(
+        "SELECT schema_name, table_name, NULL FROM duckdb_tables() WHERE database_name = 'ccg' UNION ALL "
+        "SELECT schema_name, view_name, sql FROM duckdb_views() WHERE database_name = 'ccg' ORDER BY ALL"
+    ).fetchall()
+    views = {(schema, name): sql for schema, name, sql in known if sql}
+    live = {(PINNED, name) for name in _LIVE}
+    drawn = {}
+    for relation, sql in views.items():
+        made_from = {found for found in re.findall(_NAMED, sql) if found[0] != "marts"}
+        if relation[0] == "marts" and all(other in live or other not in views for other in made_from):
+            drawn[relation] = made_from
+    wanted = {(schema, name) for schema, name, _ in known if schema == "marts"} - drawn.keys()
+    for schema, name in sorted(wanted.union(*drawn.values())):
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS copy_of_marts.{schema}")
+        con.execute(f"CREATE TABLE copy_of_marts.{schema}.{name} AS SELECT * FROM ccg.{schema}.{name}")
+    for schema, name in drawn:
+        _, _, query = views[schema, name].partition(" AS ")
+        con.execute(f"CREATE VIEW copy_of_marts.{schema}.{name} AS {query}")
 
 
 def note_publication(con: duckdb.DuckDBPyConnection, home: str, snapshot: int, snapshot_of_raw: int) -> None:

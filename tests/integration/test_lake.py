@@ -125,7 +125,11 @@ def test_a_publication_is_read_at_its_snapshot(settings: Settings, tmp_path: Pat
     with warehouse.writing(settings.warehouse) as con:
         con.execute("CREATE SCHEMA marts")
         con.execute("CREATE TABLE marts.extracts AS SELECT extract_id FROM raw_at_build.extracts")
-        con.execute("CREATE VIEW marts.runs AS SELECT run_id FROM raw_at_build.runs")
+        con.execute("CREATE VIEW marts.runs AS SELECT run_id FROM ccg.raw_at_build.runs")
+        con.execute("CREATE SCHEMA intermediate")
+        con.execute("CREATE TABLE intermediate.points AS SELECT 2 AS point")
+        con.execute("CREATE VIEW marts.charts AS SELECT c.point FROM ccg.intermediate.points c, range(3) ORDER BY 1")
+        con.execute("CREATE VIEW marts.rows AS SELECT count(*) AS held FROM ccg.raw_at_build.ae")
     warehouse.publish(settings.warehouse, settings.published)
     april = rows(settings, "SELECT count(*) FROM raw.ae")
     put(settings.raw, MAY)
@@ -151,6 +155,11 @@ def test_a_publication_is_read_at_its_snapshot(settings: Settings, tmp_path: Pat
     with warehouse.reading(settings.published) as con:
         assert con.execute("SELECT count(*) FROM marts.extracts").fetchall() == [(1,)]
         assert con.execute("SELECT count(*) FROM marts.runs").fetchall() == [(0,)]
+        assert con.execute("FROM marts.charts").fetchall() == [(2,), (2,), (2,)]
+        assert con.execute("FROM marts.rows").fetchall() == april
+        # What is drawn from a table is drawn there too; what rests on raw rows is taken as it is.
+        drawn = con.execute("SELECT view_name FROM duckdb_views() WHERE database_name = 'ccg' ORDER BY 1").fetchall()
+        assert drawn == [("charts",), ("runs",)]
 
 
 LANDING = """
