@@ -27,9 +27,12 @@ class Limited:
         self.folder = folder
 
     def may_hold(self, megabytes: int) -> None:
-        for name in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"):
-            with contextlib.suppress(FileNotFoundError):  # where swap is not counted
-                (self.folder / name).write_text(str(megabytes * MEGABYTE))
+        with_swap, alone = (self.folder / f"memory.{kind}limit_in_bytes" for kind in ("memsw.", ""))
+        if with_swap.exists():  # never below the limit without swap, so that goes between
+            with_swap.write_text("-1")
+        alone.write_text(str(megabytes * MEGABYTE))
+        if with_swap.exists():
+            with_swap.write_text(str(megabytes * MEGABYTE))
 
     def join(self) -> None:
         (self.folder / "cgroup.procs").write_text(str(os.getpid()))
@@ -57,12 +60,12 @@ def test_too_little_memory(stage: Stage, limited: Limited) -> None:
     former = kit.published(home).read_bytes()
     print("\n\nMemory of a night limited:\n  MB     exit  stage     ended  said")
     codes = []
-    for megabytes in (60, 180, 360, 440, 520):
+    for megabytes in (120, 300, 420, 520):
         before = limited.ended()
-        # A new group is unlimited: the limit is set to what it is when nothing is in it.
         limited.may_hold(megabytes)
         night = kit.Night(stage.after, home, stage.project, log_folder=stage.folder).begin(preexec_fn=limited.join)
         ended = night.end()
+        night.kill()  # a dbt that outlives its night is the matter of test_kills.py
         codes.append(ended.code)
         lines = [line for line in ended.said.splitlines() if line.startswith(("failed:", "stopped:", "ccg:"))]
         last = next((line for line in lines if not line.startswith("ccg nightly")), "")
@@ -74,10 +77,10 @@ def test_too_little_memory(stage: Stage, limited: Limited) -> None:
             assert limited.ended() > before, ended.said
         else:
             assert ended.code == 1 and "Traceback" not in ended.said, ended.said
-            assert "memory" in ended.said, ended.said
+            assert "memory ran out" in ended.said, ended.said
     ended = kit.night(stage.after, home, stage.project)
     assert ended.code == 0, ended.said
     assert contents.differences(contents.of(kit.published(home)), contents.of(kit.published(stage.second))) == []
     assert kit.rows_loaded_twice(home) == []
     print(f"  without a limit: exit {ended.code}, as undisturbed")
-    assert any(code not in (0,) for code in codes)
+    assert codes[0] != 0

@@ -78,7 +78,7 @@ def test_one_dataset_is_held_back_the_other_is_published_and_the_first_comes_in_
         "SELECT f.outcome FROM marts.runs_files f JOIN marts.runs r USING (run_id) "
         f"WHERE r.has_made_this_publication AND f.file_name = '{DTOC_MAY}'",
     )
-    assert told == "rejected"
+    assert told == "held back"
     assert kit.rows_loaded_twice(home) == []
 
     # With nothing new there is no run, and it is told all the same.
