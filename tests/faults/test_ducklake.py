@@ -123,7 +123,7 @@ def test_the_whole_night_is_the_same_from_a_file_and_in_a_lake(shared: Shared, s
     ended = kit.night(kit.ROOT / "raw", shared.folder / "file", kit.ROOT)
     assert ended.code == 0, ended.said
     # Dagster's own records in PostgreSQL too, in a database of their own.
-    dagster = server.new()
+    dagster = server.new().replace("postgresql://", "postgresql+psycopg2://")
     ended = shared.night(kit.ROOT / "raw", kit.ROOT, CCG_DAGSTER_POSTGRES=dagster).begin().end()
     assert ended.code == 0, ended.said
     assert server.query(dagster.rpartition("/")[2], "SELECT status FROM runs") == [("SUCCESS",)]
