@@ -310,11 +310,23 @@ def _opened_to_write(warehouse: Path | Lake) -> Iterator[duckdb.DuckDBPyConnecti
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     if not warehouse.exists():
         _create(warehouse)
-    con = duckdb.connect(str(warehouse), config=_MEMORY)
+    con = _connected_to_write(warehouse)
     try:
         yield con
     finally:
         con.close()
+
+
+def _connected_to_write(warehouse: Path) -> duckdb.DuckDBPyConnection:
+    """A connection; a dbt process of a killed run that opened the file only after `_make_usable` is waited for too."""
+    deadline = time.monotonic() + _LEFTOVER_SECONDS
+    while True:
+        try:
+            return duckdb.connect(str(warehouse), config=_MEMORY)
+        except duckdb.IOException as error:
+            if "lock on file" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def _lay_out(con: duckdb.DuckDBPyConnection, schemas: Mapping[str, Mapping[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from dbt_builds import build_marts
 from ccg_pipeline import warehouse
 from ccg_pipeline.landing import loading
 from ccg_pipeline.months import months_later
-from ccg_pipeline.sample import national
+from ccg_pipeline.sample.national import Country, rtt
 from ccg_pipeline.settings import Settings
 
 FIRST = date(2022, 5, 1)  # over the change from CCGs to sub-ICB locations
@@ -46,9 +46,9 @@ class History:
         """A month, new or with other figures than before."""
         self._written += 1
         month = months_later(FIRST, self.random.randrange(_MONTHS))
-        country = national.Country(seed=self._written, providers=6, commissioners=5, parents=2)
+        country = Country(seed=self._written, providers=6, commissioners=5, parents=2)
         path = self.settings.raw / "rtt" / f"{self._written}.csv"
-        path.write_bytes(national.rtt_month(country, month).write_csv().encode())
+        path.write_bytes(rtt.rtt_month(country, month).write_csv().encode())
         self.happened["arrived"] += 1
 
     def a_file_goes(self) -> None:

@@ -1,5 +1,7 @@
 """A warehouse written by an older version takes the columns and types of this one, and keeps its rows."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +47,16 @@ def test_rows_of_one_file_never_stand_for_those_of_the_next(tmp_path: Path, monk
     assert held == [(800, 800)]
     assert len(set(paths)) == 20
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_process_that_opened_the_file_late_is_waited_for(tmp_path: Path) -> None:
+    """dbt of a run that was killed may open it after the next run has looked."""
+    path = tmp_path / "warehouse.duckdb"
+    with warehouse.writing(path):
+        pass
+    lines = "import duckdb, sys, time; con = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(1)"
+    with subprocess.Popen([sys.executable, "-c", lines, str(path)], stdout=subprocess.PIPE, text=True) as late:
+        assert late.stdout and late.stdout.readline() == "open\n"
+        with warehouse.writing(path) as con:
+            assert late.wait() == 0
+            assert con.execute("SELECT count(*) FROM raw.extracts").fetchall() == [(0,)]
