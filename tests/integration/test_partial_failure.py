@@ -173,15 +173,15 @@ def test_what_is_published_and_fails_when_a_new_reader_reads_it_stops_the_run(
 @contextmanager
 def spoilt_on_the_way(monkeypatch: pytest.MonkeyPatch, dataset: str, action: Any) -> Iterator[None]:
     """Something befalls the rows of a dataset while they are inserted."""
-    insert = loading._insert
+    note_loaded = loading._note_loaded
 
-    def spoilt(con: duckdb.DuckDBPyConnection, settings: Settings, extract_id: str, extract: Any) -> None:
-        insert(con, settings, extract_id, extract)
+    def spoilt(con: duckdb.DuckDBPyConnection, extract_id: str, extract: Any) -> None:
+        note_loaded(con, extract_id, extract)
         if extract.dataset == dataset:
             action(con, extract_id)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loading, "_insert", spoilt)
+        patch.setattr(loading, "_note_loaded", spoilt)
         yield
 
 
