@@ -446,7 +446,7 @@ def forget_snapshots(settings: Settings, before: datetime) -> int:
     names, and their files. Returns how many snapshots are gone."""
     if not isinstance(settings.warehouse, Lake):
         return 0
-    made_from = publication_of(settings.published) if settings.published.is_file() else None
+    made_from = publication_of(settings.published)
     with lake.locked(settings.warehouse, lake.REGISTRY), _of_lake(settings.warehouse) as con:
         home, snapshot = home_in_lake(settings.published), made_from and made_from[1]
         return lake.forget_snapshots(con, home, snapshot, before.isoformat(" "))
@@ -537,7 +537,10 @@ def is_there(place: Place) -> bool:
 
 
 def publication_of(published: Path) -> tuple[str, int] | None:
-    """The lake, and its snapshot, that a publication was made from; None for one of a warehouse in a file."""
+    """The lake, and its snapshot, that a publication was made from; None for one of a warehouse in a file, and where
+    nothing is published yet."""
+    if not published.is_file():
+        return None
     with reading(published) as con:
         con.execute("SET python_enable_replacements = false")  # a variable of that name is no table
         try:

@@ -234,6 +234,14 @@ def test_a_run_killed_before_the_swap_has_published_nothing(
         assert con.execute("SELECT count(*) FROM raw.runs").fetchall() == [(1,)]
 
 
+def test_a_first_run_that_was_killed_before_it_published_is_nothing_to_mend(settings: Settings) -> None:
+    land(settings)
+    assert not settings.published.exists()
+    run_tables.reconcile(settings)
+    with warehouse.reading(settings.warehouse) as con:
+        assert con.execute(AE_AND_OTHERS).fetchall() == [(True, False), (None, False)]
+
+
 def test_a_run_killed_after_the_swap_has_published(copy_of_sample: Settings) -> None:
     settings = copy_of_sample
     result = by_dagster(settings, publishing(settings))
