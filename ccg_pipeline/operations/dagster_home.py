@@ -10,7 +10,7 @@ from ccg_pipeline import durable
 from ccg_pipeline.homes import HomeError
 from ccg_pipeline.settings import DAGSTER_POSTGRES, Settings
 
-FILES = """\
+_COMMON = """\
 # Written by ccg. Nothing leaves the machine, one run writes at a time, all state is below this folder.
 telemetry:
   enabled: false
@@ -25,13 +25,25 @@ python_logs:
   python_log_level: INFO
 """
 
+FILES = f"""\
+{_COMMON}event_log_storage:
+  module: ccg_pipeline.operations.event_log
+  class: KeptOpenEventLog
+  config:
+    dagster_home:
+      env: DAGSTER_HOME
+"""
+
 POSTGRES = f"""\
-{FILES}# The address of the database is in the environment; without it nothing starts.
+{_COMMON}# The address of the database is in the environment; without it nothing starts.
 storage:
   postgres:
     postgres_url:
       env: {DAGSTER_POSTGRES}
 """
+
+# What stands there unchanged where nobody changed it by hand; `_COMMON` alone was written by earlier versions.
+_AS_WRITTEN = (_COMMON, FILES, POSTGRES)
 
 
 def prepare(settings: Settings) -> None:
@@ -43,8 +55,9 @@ def prepare(settings: Settings) -> None:
         durable.put_text(path, wanted)
         return
     present = path.read_text(encoding="utf-8")
-    if present == FILES and wanted == POSTGRES:
-        durable.put_text(path, POSTGRES)
+    if present in _AS_WRITTEN and present != POSTGRES:
+        if present != wanted:
+            durable.put_text(path, wanted)
     elif problem := disagreement(settings, present):
         raise HomeError(problem)
 
@@ -53,7 +66,7 @@ def disagreement(settings: Settings, present: str) -> str | None:
     """In words, what the environment and a ``dagster.yaml`` that stays as it is say differently; None if nothing."""
     path = settings.dagster_home / "dagster.yaml"
     names_it = DAGSTER_POSTGRES in present
-    if settings.has_dagster_postgres and not names_it and present != FILES:
+    if settings.has_dagster_postgres and not names_it and present not in _AS_WRITTEN:
         return (
             f"{DAGSTER_POSTGRES} is set, but {path} was changed by hand and does not name it. Add the storage to that "
             f"file (docs/operating.md has the lines), or remove the file and have it written anew, or unset "

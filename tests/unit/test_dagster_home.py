@@ -45,7 +45,7 @@ def test_files_at_first_and_postgres_once_it_is_asked_for(settings: Settings, mo
     monkeypatch.setenv(VARIABLE, "postgresql+psycopg2://ccg:hidden-word@db/ccg")
     dagster_home.prepare(settings)
     assert "env: CCG_DAGSTER_POSTGRES" in written(settings) and "hidden-word" not in written(settings)
-    assert written(settings).startswith(dagster_home.FILES)
+    assert "event_log_storage" not in written(settings)  # Dagster takes no more than one place for its events
     dagster_home.prepare(settings)
     assert written(settings) == dagster_home.POSTGRES
 
@@ -54,6 +54,15 @@ def test_files_at_first_and_postgres_once_it_is_asked_for(settings: Settings, mo
     with pytest.raises(HomeError, match="is not set"):
         dagster_home.prepare(settings)
     assert written(settings) == dagster_home.POSTGRES
+
+
+def test_the_file_of_an_earlier_version_gets_the_event_log(settings: Settings) -> None:
+    dagster_home.prepare(settings)
+    path = settings.dagster_home / "dagster.yaml"
+    path.write_text(dagster_home.FILES.partition("event_log_storage")[0])
+    assert dagster_home.disagreement(settings, path.read_text()) is None
+    dagster_home.prepare(settings)
+    assert written(settings) == dagster_home.FILES
 
 
 def test_what_an_operator_changed_stays(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +75,7 @@ def test_what_an_operator_changed_stays(settings: Settings, monkeypatch: pytest.
     with pytest.raises(HomeError, match="changed by hand") as told:
         dagster_home.prepare(settings)
     assert "hidden-word" not in str(told.value) and written(settings) == mine
-    mine += dagster_home.POSTGRES.removeprefix(dagster_home.FILES)
+    mine = dagster_home.POSTGRES.replace("INFO", "DEBUG")
     (settings.dagster_home / "dagster.yaml").write_text(mine)
     dagster_home.prepare(settings)
     assert written(settings) == mine
