@@ -132,9 +132,8 @@ def _forget_dagster_runs(settings: Settings, instance: Any, before: datetime) ->
     ]
     for run_id in gone:
         instance.delete_run(run_id)
-        _removed(
-            [settings.dagster_home / "storage" / run_id, settings.dagster_home / "history" / "runs" / f"{run_id}.db"]
-        )
+        events = (settings.dagster_home / "history" / "runs").glob(f"{run_id}.db*")  # with the logs of an open database
+        _removed([settings.dagster_home / "storage" / run_id, *events])
     return len(gone)
 
 

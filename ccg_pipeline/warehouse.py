@@ -82,10 +82,12 @@ REGISTRY: dict[str, dict[str, str]] = {
         "part": "VARCHAR NOT NULL",
         "period_start": "DATE NOT NULL",
     },
-    # At most one row: the state of the project whose models made what dbt keeps from night to night. None while that is
-    # being made anew.
+    # One row a dataset whose models stand: the state of the project that made them, and of what was loaded. None of
+    # those that are being made anew.
     "kept_models": {
         "project_fingerprint": "VARCHAR NOT NULL",
+        "dataset": "VARCHAR",
+        "loaded": "VARCHAR",
     },
     # One row a run (`run_tables`); times in UTC.
     "runs": {

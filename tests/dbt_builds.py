@@ -16,16 +16,25 @@ import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 
+WITHOUT_TESTS = ("build", "--exclude-resource-type", "test", "unit_test")
+
 
 def build_marts(settings: Settings, *select: str) -> None:
     """Build all seeds and models, or those selected, without their tests."""
-    without_tests = ("build", "--exclude-resource-type", "test", "unit_test")
-    dbt(settings, *without_tests, *(("--select", *select) if select else ()))
+    dbt(settings, *WITHOUT_TESTS, *(("--select", *select) if select else ()))
+
+
+def manifest() -> dict[str, Any]:
+    """What dbt makes of the project."""
+    place = of(PROJECT_ROOT / "dbt_project").place
+    found: dict[str, Any] = json.loads((Settings(place, place).dbt_target / "manifest.json").read_text("utf-8"))
+    return found
 
 
 def dbt(settings: Settings, *command: str) -> dict[str, str]:

@@ -11,8 +11,9 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
-from ccg_pipeline import durable, nights, warehouse
+from ccg_pipeline import durable, nights
 from ccg_pipeline.assets import OWNERS, POOL
+from ccg_pipeline.assets.kept_models import KeptModels
 from ccg_pipeline.assets.resources import Dbt, Installation, log
 from ccg_pipeline.checks import holding
 from ccg_pipeline.checks.asset_checks import quality_suites
@@ -68,8 +69,11 @@ def prepare_manifest(settings: Settings) -> Path:
 def build_assets(settings: Settings) -> dg.AssetsDefinition:
     """All seeds and models as one op: dbt runs as its own process while no connection of ours is open."""
 
+    path = prepare_manifest(settings)
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+
     @dbt_assets(
-        manifest=prepare_manifest(settings),
+        manifest=manifest,
         project=project(settings),
         dagster_dbt_translator=Translator(),
         name="dbt",
@@ -80,7 +84,9 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
         lineage = ColumnLineage(installation.settings) if installation.settings.draws_column_lineage else None
         os.environ["CCG_LOG_COLUMNS"] = "" if not lineage else "own" if lineage.is_known else "with parents"
         installation.building.begin(quality_suites(installation.settings))
-        kept = KeptModels(installation.settings)
+        # Who asks for certain models, or for a rebuild, gets all of them.
+        leaves_out = context.job_name == "nightly" and not context.is_subset
+        kept = KeptModels(installation.settings, manifest, leaves_out)
         building = dbt.cli([*installation.dbt_build, *kept.arguments], context=context)
         try:
             with imported_meanwhile():
@@ -90,7 +96,7 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
             if without is None:
                 # What the models make of the rest is another build: Dagster keeps the events of both.
                 raise dg.RetryRequested(max_retries=1) from error
-            raise dg.Failure(f"{error}\nNothing is held back for it: {without}.") from None
+            raise dg.Failure(f"{kept.in_short(str(error))}\nNothing is held back for it: {without}.") from None
         if not context.is_subset:
             kept.vouch()
             if lineage:
@@ -116,35 +122,6 @@ def _hold_back(installation: Installation, building: DbtCliInvocation) -> str | 
 
 # What dbt skipped only rests on what failed.
 _FAILED = ("error", "fail", "runtime error", "partial success")
-
-
-class KeptModels:
-    """Models whose rows are kept from night to night (``incremental``), for extracts that do not change.
-
-    What an older state of the project made of an extract would stand for good: where the project is not the one that
-    made all that is kept, all of it is made anew.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._project = nights.project_fingerprint()
-        with warehouse.writing(settings.warehouse) as con:
-            made_by = con.execute("SELECT project_fingerprint FROM raw.kept_models").fetchall()
-            self.are_current = made_by == [(self._project,)]
-            if not self.are_current:
-                # A build that is cut off leaves models of two states.
-                con.execute("DELETE FROM raw.kept_models")
-
-    @property
-    def arguments(self) -> list[str]:
-        """What dbt is to be told."""
-        return [] if self.are_current else ["--full-refresh"]
-
-    def vouch(self) -> None:
-        """After a build of all models."""
-        if not self.are_current:
-            with warehouse.writing(self._settings.warehouse) as con:
-                con.execute("INSERT INTO raw.kept_models VALUES (?)", [self._project])
 
 
 class ColumnLineage:
