@@ -54,7 +54,7 @@ def prove(settings: Settings, dataset: str, suite: Suite, run_id: str | None = N
     would lose them. Where one of those fails, the run stops and the last publication stays.
     """
     results = suites.evaluate(settings, suite)
-    suites.record(settings, suite, "quality", results)
+    suites.record(settings, "quality", {suite.name: results})
     words = suites.failed(settings, results)
     if not words:
         return Proof(results=results)

@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pytest
 from conftest import opened
 
-from ccg_pipeline import cli, nights
+from ccg_pipeline import cli, nights, warehouse
 from ccg_pipeline.checks import suites
-from ccg_pipeline.checks.running import Suite, load_suites, run_suite
+from ccg_pipeline.checks.running import Result, Suite, load_suites, run_suite
 from ccg_pipeline.settings import PROJECT_ROOT, Settings
 from ccg_pipeline.warehouse import WarehouseBusyError, sole_writer
 
@@ -135,20 +136,45 @@ def test_check_says_what_would_happen(sample_raw: Path, tmp_path: Path, capsys: 
 
 
 @pytest.mark.parametrize("name", ["quality/marts_fct_indicator_values", "standards/RTT_INCOMPLETE_18W"])
-def test_a_large_table_is_checked_in_parts_like_a_small_one_as_a_whole(
-    sample_home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+def test_a_large_table_is_judged_in_parts_like_a_small_one_as_a_whole(
+    sample_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    settings = Settings(sample_home, sample_home)
+    settings = Settings(sample_home, tmp_path)
+    shutil.copyfile(sample_home / "warehouse.duckdb", settings.warehouse_file)
     suite = Suite.load(settings.expectations / f"{name}.json")
-    whole = suites.evaluate(settings, suite)
-    monkeypatch.setattr(suites, "_ROWS_AT_ONCE", 100)
-    in_parts = suites.evaluate(settings, suite)
-    found = [
-        [(r.meaning, r.success, r.evaluated, r.unexpected, {str(key) for key in r.unexpected_keys}) for r in results]
-        for results in (whole, in_parts)
-    ]
-    assert found[0] == found[1]
-    assert whole[0].evaluated > 200
+    judged: list[int] = []
+
+    def judging(suite: Suite, frame: pd.DataFrame) -> list[Result]:
+        judged.append(len(frame))
+        return run_suite(suite, frame)
+
+    def told() -> list[tuple[object, ...]]:
+        return [
+            (r.meaning, r.success, r.evaluated, r.unexpected, {str(key) for key in r.unexpected_keys})
+            for r in suites.evaluate(settings, suite)
+        ]
+
+    monkeypatch.setattr(suites, "run_suite", judging)
+    by_the_night = told()
+    assert judged == [], "nothing changed since the night"
+    with warehouse.writing(settings.warehouse) as con:
+        con.execute("DELETE FROM checks.kept_results")
+    whole = told()
+    assert len(judged) == 1 and whole == by_the_night
+    monkeypatch.setattr(suites, "_ROWS_KEPT_TOGETHER", 100)
+    judged.clear()
+    in_parts = told()
+    groups = len(judged)
+    assert groups > 1 and in_parts == whole
+    judged.clear()
+    assert told() == whole and judged == []
+
+    # The newest period other than it was: judged with those it is judged with, and no more.
+    column = "period_end" if name.startswith("quality") else "period_start"
+    table = suite.meta["table"]
+    with warehouse.writing(settings.warehouse) as con:
+        con.execute(f"UPDATE {table} SET value = value + 1 WHERE {column} = (SELECT max({column}) FROM {table})")
+    assert told() != whole and len(judged) < groups / 2
 
 
 def test_standards_suites_and_breaches_agree(sample_home: Path) -> None:
