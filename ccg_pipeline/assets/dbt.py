@@ -17,7 +17,7 @@ from ccg_pipeline.assets.kept_models import KeptModels
 from ccg_pipeline.assets.resources import Dbt, Installation, log
 from ccg_pipeline.checks import holding
 from ccg_pipeline.checks.asset_checks import quality_suites
-from ccg_pipeline.checks.running import imported_meanwhile
+from ccg_pipeline.checks.running import import_early, imported_meanwhile
 from ccg_pipeline.settings import EMBEDDED, Settings
 
 
@@ -88,9 +88,9 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
         leaves_out = context.job_name == "nightly" and not context.is_subset
         kept = KeptModels(installation.settings, manifest, leaves_out)
         building = dbt.cli([*installation.dbt_build, *kept.arguments], context=context)
+        import_early()
         try:
-            with imported_meanwhile():
-                yield from lineage.added(building.stream()) if lineage else building.stream()
+            yield from lineage.added(building.stream()) if lineage else building.stream()
         except DagsterDbtCliRuntimeError as error:
             without = _hold_back(installation, building)
             if without is None:

@@ -12,7 +12,7 @@ from ccg_pipeline.assets import OWNERS, POOL
 from ccg_pipeline.assets.resources import Installation, progress
 from ccg_pipeline.checks import holding
 from ccg_pipeline.checks.asset_checks import quality_result, quality_spec, quality_suites
-from ccg_pipeline.checks.running import Suite
+from ccg_pipeline.checks.running import Suite, import_early
 from ccg_pipeline.landing import loading
 from ccg_pipeline.publication import datasets
 from ccg_pipeline.settings import Settings
@@ -64,6 +64,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 def received_files(installation: Installation) -> dg.MaterializeResult:
     settings = installation.settings
     now = datetime.now(UTC).replace(tzinfo=None)
+    import_early()
     receipt = loading.receive(settings, now, progress, installation.recording.begun.run_id)
     installation.recording.receipt = receipt
     return dg.MaterializeResult(
@@ -96,12 +97,12 @@ def _dataset_asset(name: str, title: str, suite: Suite | None) -> dg.AssetsDefin
     )
     def rows_of_dataset(installation: Installation) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         settings = installation.settings
-        loaded, proof = loading.LoadResult(name, 0, 0, 0), holding.Proof()
+        loaded, proof = loading.LoadResult(name, 0, 0, 0, False), holding.Proof()
         run_id = installation.recording.begun.run_id
         with warehouse.dataset_held(settings.warehouse, name):
             try:
                 loaded = loading.load(settings, name, progress, run_id)
-                if suite:
+                if suite and loaded.has_new:
                     proof = holding.prove(settings, name, suite, run_id)
             except holding.OUTAGES:
                 raise

@@ -71,11 +71,17 @@ class Result:
         )
 
 
-@contextmanager
-def imported_meanwhile() -> Iterator[None]:
-    """Import Great Expectations, which takes seconds, while the block waits for another process."""
+def import_early() -> Thread:
+    """Begin to import Great Expectations, which takes seconds; who needs it before it is there waits for the rest."""
     importing = Thread(target=import_module, args=("great_expectations",), daemon=True)
     importing.start()
+    return importing
+
+
+@contextmanager
+def imported_meanwhile() -> Iterator[None]:
+    """Import Great Expectations while the block waits for another process."""
+    importing = import_early()
     try:
         yield
     finally:

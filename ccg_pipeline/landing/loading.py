@@ -50,12 +50,14 @@ class Receipt:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What loading one dataset did. ``row_count`` is of the rows loaded in this run."""
+    """What loading one dataset did. ``row_count`` is of the rows loaded in this run; ``has_new`` is whether anything is
+    loaded, now or by a run that broke off, that no publication holds yet."""
 
     dataset: str
     loaded: int
     quarantined: int
     row_count: int
+    has_new: bool
 
 
 @lru_cache(maxsize=1)
@@ -232,7 +234,11 @@ def load(settings: Settings, dataset: str, progress: Progress, run_id: str | Non
             undecided = _refuse_undecided(con, settings, dataset)
             if run_id:
                 history.settle(con, run_id)
-    return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows)
+            ((new,),) = con.execute(
+                "SELECT count(*) FROM raw.extracts WHERE dataset = ? AND outcome = 'loaded' AND NOT is_published",
+                [dataset],
+            ).fetchall()
+    return LoadResult(dataset, loaded - undecided, len(waiting) - loaded + undecided, rows, new > 0)
 
 
 def _one_ahead(readings: Iterable[Callable[[], Extract]]) -> Iterator[Future[Extract]]:
