@@ -5,6 +5,11 @@
         pre_hook="{{ forget_extracts('rtt') }}"
     )
 }}
+{#- Those that the hook above takes out, and those that are not there yet. -#}
+{%- if is_incremental() -%}
+    {%- set uncounted = "(not is_published or extract_id not in (select extract_id from " ~ this ~ "))" -%}
+    {%- set to_count = extract_ids("dataset = 'rtt' and outcome = 'loaded' and " ~ uncounted) -%}
+{%- endif %}
 
 with pathways as (
 
@@ -24,9 +29,10 @@ with pathways as (
     where
         -- Part 2A is within part 2, part 3 has no waits.
         part in ('part_1a', 'part_1b', 'part_2')
-        and extract_id in (select extract_id from {{ ref('stg_landing__extracts') }} where outcome = 'loaded')
         {%- if is_incremental() %}
-        and extract_id not in (select extract_id from {{ this }})
+        and extract_id in ('{{ to_count | join("', '") }}')
+        {%- else %}
+        and extract_id in (select extract_id from {{ ref('stg_landing__extracts') }} where outcome = 'loaded')
         {%- endif %}
 
 ),

@@ -1,7 +1,7 @@
 {#-
     The rows that a value is said to rest on add up to it, and every value has its rows: one row for each value of the
-    dataset where they do not. Counts of whole and half patients, and days, are exact; bed days come from one row. With `only_new`, of extracts that no publication
-    holds yet.
+    dataset where they do not. Counts of whole and half patients, and days, are exact; bed days come from one row. With
+    `only_new`, of extracts that no publication holds yet.
 -#}
 {% test rows_add_up(model, dataset, only_new=false) %}
     select
@@ -19,8 +19,8 @@
         select * from {{ ref('int_dataset_counts') }}
         where
             dataset = '{{ dataset }}'
-            {%- if only_new %}
-            and {{ is_of_new_extract('extract_ids[1]') }}
+            {%- if only_new and not flags.FULL_REFRESH %}
+            and extract_ids[1] in ('{{ new_extracts(dataset) | join("', '") }}')
             {%- endif %}
     ) as counts
     full outer join (
@@ -33,10 +33,7 @@
             known_from,
             sum(numerator) as numerator,
             sum(denominator) as denominator
-        from {{ model }}
-        {%- if only_new %}
-        where {{ is_of_new_extract() }}
-        {%- endif %}
+        from ({{ rows_of_new_extracts(model, dataset) if only_new else "select * from " ~ model }}) as new_rows
         group by all
     ) as traced using (indicator_id, org_code, org_level, period_type, period_start, known_from)
     where

@@ -1,15 +1,12 @@
 {#-
-    One row for each combination of the columns, and a value in every column of `never_null`; with `only_new`, among rows of
-    extracts that no publication holds yet. One test for all of that: each costs a night about a twentieth of a second, a
+    One row for each combination of the columns, and a value in every column of `never_null`; with `only_new_of`, among
+    rows of extracts of a dataset that no publication holds yet. One test for all of that: each costs a night about a twentieth of a second, a
     scan and an entry in Dagster's history.
 -#}
-{% test unique_grain(model, columns, never_null=[], only_new=false) %}
+{% test unique_grain(model, columns, never_null=[], only_new_of=none) %}
     with tested as (
 
-        select * from {{ model }}
-        {%- if only_new %}
-        where {{ is_of_new_extract() }}
-        {%- endif %}
+        {{ rows_of_new_extracts(model, only_new_of) if only_new_of else "select * from " ~ model }}
 
     )
 
