@@ -104,19 +104,24 @@ class Settings:
         return f"{self.as_known_at:%Y-%m-%d}" if is_whole_day else f"{self.as_known_at:%Y-%m-%dT%H%M%S}"
 
     @property
+    def _lake(self) -> Lake | None:
+        """The lake that the warehouse is in. A rebuild always has a file."""
+        return None if self.as_known_at else self.lake
+
+    @property
     def profile(self) -> str:
-        """Where the warehouse is: `EMBEDDED` in a file, `DUCKLAKE` in a lake. A rebuild always has a file."""
-        return DUCKLAKE if self.lake and not self.as_known_at else EMBEDDED
+        """Where the warehouse is: `EMBEDDED` in a file, `DUCKLAKE` in a lake."""
+        return DUCKLAKE if self._lake else EMBEDDED
 
     @property
     def warehouse(self) -> Path | Lake:
         """Where the raw rows and what dbt makes of them are; only `ccg_pipeline.warehouse` knows how to open it."""
-        return self.lake if self.lake and not self.as_known_at else self.warehouse_file
+        return self._lake or self.warehouse_file
 
     @property
     def publication(self) -> Path | PublishedLake:
         """What a reader opens for all that was published, raw rows too; the marts alone are in ``published``."""
-        return PublishedLake(self.published, self.lake) if self.lake and not self.as_known_at else self.published
+        return PublishedLake(self.published, self._lake) if self._lake else self.published
 
     @property
     def warehouse_file(self) -> Path:
