@@ -30,48 +30,14 @@ current_counts as (
 
 ),
 
-providers as (
+counted as (
 
     select
-        part,
-        org_code,
-        org_name,
-        'provider' as org_level,
-        period_start,
-        known_from,
-        known_to,
-        within_18_weeks,
-        over_52_weeks,
-        with_known_start,
-        caveat,
-        edition,
-        extract_id
+        *,
+        case view
+            when 'provider' then 'provider' else {{ commissioner_level('org_name', 'period_start') }}
+        end as org_level
     from current_counts
-    where view = 'provider'
-
-),
-
-commissioners as (
-
-    select
-        part,
-        org_code,
-        org_name,
-        {{ commissioner_level('org_name', 'period_start') }} as org_level,
-        period_start,
-        known_from,
-        known_to,
-        within_18_weeks,
-        over_52_weeks,
-        with_known_start,
-        caveat,
-        edition,
-        extract_id
-    from current_counts
-    where
-        view = 'commissioner'
-        -- Patients from outside England are within a provider's figures and outside England's published totals.
-        and org_code not in (select org_code from exceptions where kind = 'outside_england')
 
 ),
 
@@ -91,18 +57,20 @@ england as (
         max(caveat) as caveat,
         max(edition) as edition,
         max(extract_id) as extract_id
-    from commissioners
+    from counted
+    where
+        view = 'commissioner'
+        -- Patients from outside England are within a provider's figures and outside England's published totals.
+        and org_code not in (select org_code from exceptions where kind = 'outside_england')
     group by part, period_start, known_from, known_to
 
 ),
 
 organisations as (
 
-    select * from providers
-    union all
-    select * from commissioners
-    where org_code not in (select org_code from exceptions)
-    union all
+    select * exclude (view, has_totals) from counted
+    where view = 'provider' or org_code not in (select org_code from exceptions)
+    union all by name
     select * from england
 
 )
