@@ -62,9 +62,10 @@ def test_a_new_file_is_the_only_one_to_be_loaded(restored: Settings, tmp_path: P
     assert loaded == [("ae", "2019-06", "loaded")]
 
 
-def test_dagster_reads_its_records_where_they_are_now(restored: Settings) -> None:
+def test_dagster_reads_its_records_where_they_are_now(restored: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     import dagster as dg
 
+    monkeypatch.setenv("DAGSTER_HOME", str(restored.dagster_home))  # as every command of ours sets it
     with dg.DagsterInstance.from_config(str(restored.dagster_home)) as instance:
         (run,) = instance.get_runs()
         assert (run.job_name, run.status) == ("nightly", dg.DagsterRunStatus.SUCCESS)
