@@ -32,7 +32,9 @@ class KeptModels:
             kept = con.execute("SELECT project_fingerprint, dataset, loaded FROM raw.kept_models").fetchall()
             self.are_current = bool(kept) and {project for project, *_ in kept} == {self._project}
             self._loaded: dict[str, str] = dict.fromkeys(extracts.DATASETS, "") | dict(con.execute(_LOADED).fetchall())
-            new = con.execute("SELECT DISTINCT dataset FROM raw.extracts WHERE NOT is_published").fetchall()
+            new = con.execute(
+                "SELECT DISTINCT dataset FROM raw.extracts WHERE outcome = 'loaded' AND NOT is_published"
+            ).fetchall()
             made_of = {dataset: loaded for _, dataset, loaded in kept} if self.are_current else {}
             # What no publication holds yet may have been read anew under the same name.
             self.unchanged = {d for d, loaded in self._loaded.items() if made_of.get(d) == loaded} - {d for (d,) in new}

@@ -37,11 +37,11 @@ def evaluate_all(settings: Settings, several: Sequence[Suite]) -> dict[str, list
     Large ones run over some extracts or periods after another. What a suite expects of more than one row, it expects
     within an extract or a period, whichever its key has.
     """
-    judged = {}
+    judged, project = {}, nights.project_fingerprint()
     with warehouse.reading(settings.warehouse) as con:
         kept = _kept(con)
         for suite in several:
-            judged[suite.name] = list(_in_groups(con, suite, kept))
+            judged[suite.name] = list(_in_groups(con, suite, kept, project))
     if of_marts := {suite.name: judged[suite.name] for suite in several if _is_of_mart(suite)}:
         with warehouse.writing(settings.warehouse) as con:
             _keep(con, of_marts)
@@ -53,7 +53,7 @@ def evaluate_all(settings: Settings, several: Sequence[Suite]) -> dict[str, list
 
 
 def _in_groups(
-    con: duckdb.DuckDBPyConnection, suite: Suite, kept: Mapping[str, str]
+    con: duckdb.DuckDBPyConnection, suite: Suite, kept: Mapping[str, str], project: str
 ) -> Iterable[tuple[str, list[Result]]]:
     """The results over each group of extracts or periods, the oldest first, after the name of its content."""
     query = suite.meta["query"]
@@ -62,9 +62,7 @@ def _in_groups(
     content = "sum(hash(judged))::VARCHAR" if is_of_mart else "NULL"
     parts = con.execute(f"SELECT {part}, count(*), {content} FROM ({query}) AS judged GROUP BY 1 ORDER BY 1").fetchall()
     for group in _together(parts, most) or [[]]:
-        name = sha256(
-            json.dumps([nights.project_fingerprint(), suite.as_json(), group], default=str).encode()
-        ).hexdigest()
+        name = sha256(json.dumps([project, suite.as_json(), group], default=str).encode()).hexdigest()
         if is_of_mart and name in kept:
             yield name, [Result(**result) for result in json.loads(kept[name])]
             continue
