@@ -135,7 +135,7 @@ def test_the_whole_night_is_the_same_from_a_file_and_in_a_lake(shared: Shared, s
     here_raw = contents.of(shared.folder / "file" / "warehouse.duckdb", "raw")
     assert contents.differences(here, {t: h for t, h in in_lake["marts"].items() if t in here}) == []
     # What was made by which run is told in these.
-    of_runs = {"extracts", "kept_models"}
+    of_runs = {"extracts", "kept_models", "run_files"}
     assert set(contents.differences(here_raw, in_lake["raw"])) <= of_runs
     assert here_raw["extracts"].split()[0] == in_lake["raw"]["extracts"].split()[0]
     again = shared.night(kit.ROOT / "raw", kit.ROOT, CCG_DAGSTER_POSTGRES=dagster).begin().end()

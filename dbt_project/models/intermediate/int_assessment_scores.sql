@@ -114,7 +114,11 @@ spread as (
         case when band_scheme = 'z_score' then avg(value) over all_ccgs end as mean_of_ccgs,
         case when band_scheme = 'z_score' then stddev_pop(value) over all_ccgs end as standard_deviation
     from with_standard
-    window all_ccgs as (partition by indicator_id, financial_year_start)
+    -- In one order: the last digit of a mean is that of the order in which it was summed.
+    window all_ccgs as (
+        partition by indicator_id, financial_year_start
+        order by org_code rows between unbounded preceding and unbounded following
+    )
 
 ),
 
