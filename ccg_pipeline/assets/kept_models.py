@@ -39,8 +39,10 @@ class KeptModels:
             # What no publication holds yet may have been read anew under the same name.
             self.unchanged = {d for d, loaded in self._loaded.items() if made_of.get(d) == loaded} - {d for (d,) in new}
             # A build that is cut off leaves models of two states.
-            con.execute("DELETE FROM raw.kept_models WHERE NOT list_contains(?, dataset)", [sorted(self.unchanged)])
-            con.execute("DELETE FROM raw.kept_models WHERE dataset IS NULL")
+            con.execute(
+                "DELETE FROM raw.kept_models WHERE dataset IS NULL OR NOT list_contains(?, dataset)",
+                [sorted(self.unchanged)],
+            )
             present = {tuple(row) for row in con.execute(_PRESENT).fetchall()}
         # In a lake another run may load between the moment at which this build reads and this one. A rebuild of what
         # was known once reads other rows.

@@ -66,9 +66,11 @@ def _in_groups(
         if is_of_mart and name in kept:
             yield name, [Result(**result) for result in json.loads(kept[name])]
             continue
-        some = ", ".join("?" * len(group))
-        only = f"SELECT * FROM ({query}) WHERE {part} IN ({some})" if len(group) < len(parts) else query
-        frame = con.execute(only, [p for p, *_ in group] if only != query else []).df()
+        if len(group) == len(parts):
+            frame = con.execute(query).df()
+        else:
+            some = ", ".join("?" * len(group))
+            frame = con.execute(f"SELECT * FROM ({query}) WHERE {part} IN ({some})", [p for p, *_ in group]).df()
         yield name, run_suite(suite, frame)
 
 

@@ -33,7 +33,7 @@
             known_from,
             sum(numerator) as numerator,
             sum(denominator) as denominator
-        from ({{ rows_of_new_extracts(model, dataset) if only_new else "select * from " ~ model }}) as new_rows
+        from ({{ rows_of_new_extracts(model, dataset if only_new else none) }}) as new_rows
         group by all
     ) as traced using (indicator_id, org_code, org_level, period_type, period_start, known_from)
     where

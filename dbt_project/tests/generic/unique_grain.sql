@@ -1,12 +1,12 @@
 {#-
     One row for each combination of the columns, and a value in every column of `never_null`; with `only_new_of`, among
-    rows of extracts of a dataset that no publication holds yet. One test for all of that: each costs a night about a twentieth of a second, a
-    scan and an entry in Dagster's history.
+    rows of extracts of a dataset that no publication holds yet. One test for all of that: each costs a night about a
+    twentieth of a second, a scan and an entry in Dagster's history.
 -#}
 {% test unique_grain(model, columns, never_null=[], only_new_of=none) %}
     with tested as (
 
-        {{ rows_of_new_extracts(model, only_new_of) if only_new_of else "select * from " ~ model }}
+        {{ rows_of_new_extracts(model, only_new_of) }}
 
     )
 
