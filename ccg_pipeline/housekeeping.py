@@ -8,6 +8,7 @@ Never removed: the publication, and packs that people made.
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -149,7 +150,12 @@ def _removed(paths: Iterable[Path]) -> list[Path]:
     gone = []
     for path in paths:
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            try:
+                shutil.rmtree(path)
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY:
+                    raise
+                continue  # a dbt that lives on after its run still writes there: a later run removes it
         elif path.exists():
             path.unlink()
         else:

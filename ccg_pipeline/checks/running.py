@@ -60,6 +60,10 @@ class Result:
     unexpected: int
     unexpected_keys: list[dict[str, Any]] = field(default_factory=list)
 
+    def told(self) -> Result:
+        """With all keys where it is critical, so that what is at fault can be held back; else with some examples."""
+        return self if self.severity == "critical" else replace(self, unexpected_keys=self.unexpected_keys[:_EXAMPLES])
+
     def in_words(self, file_names: Mapping[str, str] | None = None) -> str:
         """The finding with its first examples; extracts by the names of their files, where those are given."""
         names = file_names or {}
@@ -98,9 +102,9 @@ def run_suite(suite: Suite, frame: pd.DataFrame) -> list[Result]:
     batch = _batch_definition().get_batch({"dataframe": frame})
     validated = batch.validate(
         gx.ExpectationSuite(name=suite.name, expectations=[dict(e) for e in suite.expectations]),
-        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": key},
+        result_format={"result_format": "COMPLETE"},
     )
-    return [_result(outcome, key, len(frame)) for outcome in validated.results]
+    return [_result(outcome, frame[key]) for outcome in validated.results]
 
 
 def joined(results: Sequence[Result]) -> Result:
@@ -114,12 +118,12 @@ def joined(results: Sequence[Result]) -> Result:
     )
 
 
-def _result(outcome: Any, key: list[str], rows: int) -> Result:
-    config = outcome.expectation_config.to_json_dict()
+def _result(outcome: Any, keys: pd.DataFrame) -> Result:
+    """An outcome in our words. ``keys`` are those of all rows, in the index of the frame that was looked at."""
+    config, rows = outcome.expectation_config.to_json_dict(), len(keys)
     if outcome.exception_info and _raised(outcome.exception_info):
         return Result(config["type"], f"{_meaning(config)} (could not be evaluated)", "critical", False, rows, rows)
     found = outcome.result
-    keys = [{k: index[k] for k in key} for index in found.get("unexpected_index_list") or []]
     return Result(
         expectation=config["type"],
         meaning=_meaning(config),
@@ -127,7 +131,8 @@ def _result(outcome: Any, key: list[str], rows: int) -> Result:
         success=bool(outcome.success),
         evaluated=int(found.get("element_count") or rows),
         unexpected=int(found.get("unexpected_count") or (0 if outcome.success else 1)),
-        unexpected_keys=keys,
+        # Asked for columns as keys, Great Expectations takes them from the frame cell by cell.
+        unexpected_keys=keys.loc[found.get("unexpected_index_list") or []].to_dict("records"),
     )
 
 

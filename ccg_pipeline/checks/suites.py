@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 
@@ -47,7 +46,7 @@ def evaluate_all(settings: Settings, several: Sequence[Suite]) -> dict[str, list
             _keep(con, of_marts)
     return {
         # The newest period first, as in the query.
-        name: [joined(of_one) for of_one in zip(*(results for _, results in reversed(groups)), strict=True)]
+        name: [joined(of_one).told() for of_one in zip(*(results for _, results in reversed(groups)), strict=True)]
         for name, groups in judged.items()
     }
 
@@ -71,7 +70,7 @@ def _in_groups(
         else:
             some = ", ".join("?" * len(group))
             frame = con.execute(f"SELECT * FROM ({query}) WHERE {part} IN ({some})", [p for p, *_ in group]).df()
-        yield name, run_suite(suite, frame)
+        yield name, [result.told() for result in run_suite(suite, frame)]
 
 
 def _is_of_mart(suite: Suite) -> bool:
@@ -106,7 +105,7 @@ def _keep(con: duckdb.DuckDBPyConnection, judged: Mapping[str, Iterable[tuple[st
     con.executemany(
         "INSERT INTO checks.kept_results VALUES (?, ?, ?)",
         [
-            [suite, content, json.dumps([asdict(result) for result in results], default=_plain)]
+            [suite, content, json.dumps([vars(result) for result in results], default=_plain)]
             for suite, groups in judged.items()
             for content, results in groups
         ],

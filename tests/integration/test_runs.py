@@ -430,6 +430,26 @@ class TestHousekeeping:
         assert [path for path in gone if path.exists()] == []
         assert [path for path in stays if not path.exists()] == []
 
+    def test_a_dbt_that_lives_on_after_its_run_still_writes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = Settings(tmp_path / "raw", tmp_path / "home")
+        of_dbt, other = settings.dbt_target / "dbt-abc-1" / "models", settings.scratch / "0a.parquet"
+        for folder in (of_dbt, settings.scratch):
+            folder.mkdir(parents=True)
+        other.write_text("")
+        removed = os.rmdir
+
+        def written_into_meanwhile(*place: Any, **more: Any) -> None:
+            if of_dbt.is_dir():
+                (of_dbt / "fct_breaches.sql").write_text("")
+            removed(*place, **more)
+
+        monkeypatch.setattr(os, "rmdir", written_into_meanwhile)
+        assert housekeeping.remove_leftovers(settings) == [other]
+        monkeypatch.undo()
+        assert housekeeping.remove_leftovers(settings) == [of_dbt.parent]
+
     def test_retention(self, copy_of_sample: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         settings = copy_of_sample
         monkeypatch.setenv("CCG_KEEP_RUNS_DAYS", "10")
