@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: nightly test check-faults ui check bench backtest clean format suites audit
+.PHONY: nightly test check-faults ui check bench backtest clean format suites chart audit
 
 nightly: $(READY)
 	$(BIN)/ccg nightly
@@ -41,6 +41,10 @@ audit: $(READY)
 # The standards suites, written anew from the catalogue.
 suites: $(READY)
 	$(BIN)/python -m ccg_pipeline.checks.standards
+
+# The control chart of the pack, compiled anew from its design.
+chart: $(READY)
+	$(BIN)/python -m ccg_pipeline.publication.chart_design
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,7 +1,9 @@
-"""Control charts as inline SVG, drawn by Vega-Lite from the rows of ``fct_spc_charts``.
+"""Control charts as inline SVG, drawn by Vega from the rows of ``fct_spc_charts``.
 
 The picture of a chart depends on its rows alone: all margins are fixed and nothing is placed by the width of a text, so
 that machines with other fonts write the same bytes. What the marks mean stands beside the picture, as text.
+
+What is the same in every chart is designed in `chart_design`.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
+from pathlib import Path
 from typing import Any
 
+TEMPLATE = Path(__file__).parent / "templates" / "chart.json"
 WIDTH, HEIGHT = 640, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 34
 _MOST_LABELS = 9
 # The picture is one image with a description; its groups have nothing to say of their own.
 _ROLES = re.compile(r' (?:role="graphics-[a-z]+"|aria-[a-z]+="[^"]*"|pointer-events="none")')
@@ -28,7 +32,7 @@ MARKS: Mapping[str, tuple[str, str, str]] = {
     IMPROVEMENT: ("triangle-up", "#41b6e6", "#005eb8"),
     NEUTRAL: ("diamond", "#b9a8cc", "#330072"),
 }
-_INK, _LINE, _MEAN, _LIMIT, _TARGET, _PLAN = "#212b32", "#005eb8", "#4c6272", "#4c6272", "#b3152c", "#006747"
+INK, LINE, MEAN, LIMIT, TARGET, PLAN = "#212b32", "#005eb8", "#4c6272", "#4c6272", "#b3152c", "#006747"
 
 
 def draw(points: Sequence[Mapping[str, Any]], name: str, title: str, description: str) -> str:
@@ -60,11 +64,11 @@ def draw(points: Sequence[Mapping[str, Any]], name: str, title: str, description
 def key(mark: str) -> str:
     """The picture of a mark for the legend, hidden from screen readers: the text beside it says the same."""
     lines = {
-        "value": f'<path d="M1 8H27" stroke="{_LINE}" stroke-width="2"/>',
-        "mean": f'<path d="M1 8H27" stroke="{_MEAN}" stroke-width="1.5"/>',
-        "limit": f'<path d="M1 8H27" stroke="{_LIMIT}" stroke-width="1.5" stroke-dasharray="3 3"/>',
-        "target": f'<path d="M1 8H27" stroke="{_TARGET}" stroke-width="2" stroke-dasharray="9 4"/>',
-        "plan": f'<path d="M1 8H27" stroke="{_PLAN}" stroke-width="2" stroke-dasharray="2 3 8 3"/>',
+        "value": f'<path d="M1 8H27" stroke="{LINE}" stroke-width="2"/>',
+        "mean": f'<path d="M1 8H27" stroke="{MEAN}" stroke-width="1.5"/>',
+        "limit": f'<path d="M1 8H27" stroke="{LIMIT}" stroke-width="1.5" stroke-dasharray="3 3"/>',
+        "target": f'<path d="M1 8H27" stroke="{TARGET}" stroke-width="2" stroke-dasharray="9 4"/>',
+        "plan": f'<path d="M1 8H27" stroke="{PLAN}" stroke-width="2" stroke-dasharray="2 3 8 3"/>',
         "provisional": f'<circle cx="14" cy="8" r="4.5" fill="#fff" stroke="{MARKS[COMMON][2]}" stroke-width="1.5"/>',
     }
     if mark in MARKS:
@@ -84,62 +88,5 @@ def key(mark: str) -> str:
 
 @cache
 def _template() -> str:
-    """The chart as a Vega specification (JSON) without its rows. Made once a process: compiling it takes a while."""
-    import altair as alt
-    import vl_convert
-
-    x = alt.X(
-        "label:O",
-        sort=None,
-        scale=alt.Scale(paddingOuter=0.5),
-        axis=alt.Axis(title=None, labelAngle=0, labelOverlap=False, tickSize=5, grid=False),
-    )
-    axis = alt.Axis(title=None, tickCount=5, format=",.2~f", labelOverlap=False, gridColor="#d8dde0")
-
-    def line(field: str, colour: str, width: float, dash: Sequence[int] = (), **more: Any) -> Any:
-        y = alt.Y(f"{field}:Q", scale=alt.Scale(zero=False), axis=axis)
-        return base.mark_line(color=colour, strokeWidth=width, strokeDash=list(dash), **more).encode(x=x, y=y)
-
-    base = alt.Chart(alt.Data(name="points"))
-    shown = "isValid(datum.value)"
-    shapes, fills, strokes = zip(*MARKS.values(), strict=True)
-    domain = list(MARKS)
-    points = (
-        base.transform_filter(shown)
-        .mark_point(filled=True, size=70, opacity=1, strokeWidth=1.5)
-        .encode(
-            x=x,
-            y=alt.Y("value:Q", scale=alt.Scale(zero=False), axis=axis),
-            shape=alt.Shape("variation:N", scale=alt.Scale(domain=domain, range=list(shapes)), legend=None),
-            fill=alt.condition(
-                "datum.is_provisional",
-                alt.value("#ffffff"),
-                alt.Fill("variation:N", scale=alt.Scale(domain=domain, range=list(fills)), legend=None),
-            ),
-            stroke=alt.Stroke("variation:N", scale=alt.Scale(domain=domain, range=list(strokes)), legend=None),
-        )
-    )
-    chart = (
-        alt.layer(
-            line("upper_limit", _LIMIT, 1.5, (3, 3)).encode(detail="baseline_number:N"),
-            line("lower_limit", _LIMIT, 1.5, (3, 3)).encode(detail="baseline_number:N"),
-            line("mean", _MEAN, 1.5).encode(detail="baseline_number:N"),
-            line("target", _TARGET, 2, (9, 4), interpolate="step"),
-            line("plan", _PLAN, 2, (2, 3, 8, 3)),
-            line("value", _LINE, 2),
-            points,
-        )
-        .resolve_scale(shape="shared")
-        .properties(
-            width=WIDTH - _LEFT - _RIGHT,
-            height=HEIGHT - _TOP - _BOTTOM,
-            padding={"left": _LEFT, "right": _RIGHT, "top": _TOP, "bottom": _BOTTOM},
-            autosize=alt.AutoSizeParams(type="none"),
-        )
-        .configure(font="Arial, Helvetica, sans-serif", aria=False, background="#ffffff")
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelFontSize=14, labelColor=_INK, domainColor="#768692", tickColor="#768692", minExtent=0, maxExtent=200
-        )
-    )
-    return json.dumps(vl_convert.vegalite_to_vega(chart.to_dict(validate=False)))
+    """The chart as a Vega specification without its rows, from which every chart is a copy."""
+    return TEMPLATE.read_text(encoding="utf-8")
