@@ -2,10 +2,11 @@
     Logs the columns of the model just built, and of its parents, as the one line of JSON from which Dagster draws column
     schema and column lineage (dagster_dbt reads it from dbt's log). CCG_LOG_COLUMNS is `own`, or `with parents` for the
     lineage, whose drawing takes longer than the build; it is left out for models with meta `has_column_lineage: false`.
+    The variable is asked for only as models are built: dbt parses again whatever asked for one that has changed.
 -#}
 {% macro log_columns() -%}
-    {%- set wanted = env_var('CCG_LOG_COLUMNS', '') -%}
-    {%- if execute and wanted -%}
+    {%- set wanted = env_var('CCG_LOG_COLUMNS', '') if execute else '' -%}
+    {%- if wanted -%}
         {%- set logged = {'columns': ccg_metrics.columns_of(this)} -%}
         {%- if wanted == 'with parents' and model.config.meta.get('has_column_lineage', true) -%}
             {%- set parents = {} -%}
