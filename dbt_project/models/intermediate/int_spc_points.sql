@@ -99,11 +99,18 @@ numbered as (
 
 ),
 
--- Why the limits are worked out anew from a point on: as stated, with a merger, or after a year without a figure.
+-- Why the limits are worked out anew from a point on: as stated, with a merger, or after a year without a figure. From
+-- here to the end with what limits are made of and no more: sorting whole points took longer than all else.
 opened as (
 
     select
-        numbered.*,
+        numbered.series_number,
+        numbered.point_number,
+        numbered.period_start,
+        numbered.value,
+        numbered.millionths,
+        numbered.target_millionths,
+        numbered.periods_missing_before,
         nullif(concat_ws(
             '; ',
             rebases.reason,
@@ -200,18 +207,26 @@ running as (
 
 ),
 
+-- Moving ranges are whole numbers, and so is the largest that is kept: comparing each with it is exact.
+limited as (
+
+    select
+        *,
+        (
+            ranges_sum * {{ var('spc_screening_thousandths') }} // (1000 * (baseline_points - 1))
+        )::bigint as largest_kept
+    from running
+
+),
+
 screened as (
 
     select
         *,
-        list_filter(
-            ranges,
-            one -> one::hugeint * 1000 * (baseline_points - 1)
-            <= ranges_sum * {{ var('spc_screening_thousandths') }}
-        ) as ranges_kept,
+        list_filter(ranges, one -> one <= largest_kept) as ranges_kept,
         len(ranges_kept) as kept_ranges,
         coalesce(list_sum(ranges_kept), 0) as kept_sum
-    from running
+    from limited
 
 ),
 
@@ -254,10 +269,10 @@ select
     series_level,
     source,
     period_type,
-    period_start,
+    numbered.period_start,
     period_end,
     is_preferred,
-    value,
+    numbered.value,
     unit,
     standard,
     comparator,
@@ -265,10 +280,10 @@ select
     is_provisional,
     value_caveat,
     series_number,
-    millionths,
+    numbered.millionths,
     point_number,
     last_of_series,
-    periods_missing_before,
+    numbered.periods_missing_before,
     baseline_number,
     baseline_start,
     case when baseline_number > 1 then baseline_reason end as baseline_reason,
@@ -331,4 +346,5 @@ select
                 || ' without a figure: the points around are taken as neighbours'
         end
     ), '') as caveat
-from named
+from numbered
+inner join named using (series_number, point_number)
