@@ -265,7 +265,8 @@ def _claim(con: duckdb.DuckDBPyConnection, lake: Lake, note: Path) -> str:
     durable.put_text(note, json.dumps({"lake": known}) + "\n")
     con.execute("BEGIN")
     con.execute("CREATE SCHEMA publication")
-    con.execute("CREATE TABLE publication.lake AS SELECT ? AS lake", [known])
+    # A view leaves no file in the folder, as a table would that was cut off before it counted.
+    con.execute(f"CREATE VIEW publication.lake AS SELECT '{_quoted(known)}' AS lake")
     con.execute(
         "CREATE TABLE publication.publications "
         "(home VARCHAR, snapshot BIGINT, snapshot_of_raw BIGINT, published_at TIMESTAMP)"

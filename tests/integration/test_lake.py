@@ -101,6 +101,23 @@ def test_files_in_a_lake_are_what_they_are_in_a_file(settings: Settings, tmp_pat
     assert contents.differences(here, of_schema_raw(settings)) == []
 
 
+def test_nothing_but_the_note_is_in_the_data_folder_before_the_lake_has_its_identity(
+    settings: Settings, server: postgres.Server
+) -> None:
+    """Killed at that moment it would be taken for the folder of another lake, and refused from then on."""
+    lake = place(settings)
+    with warehouse.writing(lake):
+        pass
+    assert [path.name for path in lake.data.iterdir()] == ["lake.json"]
+    # The catalog as such a kill leaves it: without what was not committed.
+    cut_off = Lake(server.new(), lake.data)
+    with warehouse.writing(cut_off):
+        pass
+    with warehouse.reading(lake) as one, warehouse.reading(cut_off) as other:
+        identity = "SELECT lake FROM ccg.publication.lake"
+        assert one.execute(identity).fetchall() == other.execute(identity).fetchall()
+
+
 def of_schema_raw(settings: Settings) -> dict[str, str]:
     with warehouse.reading(settings.warehouse) as con:
         return contents.of_connection(con, "raw")
