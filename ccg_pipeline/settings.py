@@ -209,10 +209,6 @@ class Settings:
         return self.home / "dbt" / ("target-as-known-at" if self.as_known_at else "target")
 
     @property
-    def column_lineage(self) -> Path:
-        return self.home / "dbt" / "column-lineage.json"
-
-    @property
     def draws_column_lineage(self) -> bool:
         """Unless ``CCG_COLUMN_LINEAGE`` is ``off``, and not for a rebuild, which leaves no trace in the history."""
         return not self.as_known_at and os.environ.get("CCG_COLUMN_LINEAGE") != "off"

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from ccg_pipeline import durable, nights
 from ccg_pipeline.assets import OWNERS, POOL
+from ccg_pipeline.assets.column_lineage import ColumnLineage
 from ccg_pipeline.assets.kept_models import KeptModels
 from ccg_pipeline.assets.resources import Dbt, Installation, log
 from ccg_pipeline.checks import holding
@@ -69,20 +70,21 @@ def prepare_manifest(settings: Settings) -> Path:
 def build_assets(settings: Settings) -> dg.AssetsDefinition:
     """All seeds and models as one op: dbt runs as its own process while no connection of ours is open."""
 
-    path = prepare_manifest(settings)
+    path, translator = prepare_manifest(settings), Translator()
     manifest = json.loads(path.read_text(encoding="utf-8"))
 
     @dbt_assets(
         manifest=manifest,
         project=project(settings),
-        dagster_dbt_translator=Translator(),
+        dagster_dbt_translator=translator,
         name="dbt",
         pool=POOL,
     )
     def dbt_models(context: dg.AssetExecutionContext, installation: Installation, dbt: Dbt) -> Iterator[Any]:
         log.info("building catalogue, indicators and comparisons (dbt)")
-        lineage = ColumnLineage(installation.settings) if installation.settings.draws_column_lineage else None
-        os.environ["CCG_LOG_COLUMNS"] = "" if not lineage else "own" if lineage.is_known else "with parents"
+        draws = installation.settings.draws_column_lineage
+        lineage = ColumnLineage.of(installation.settings, manifest, translator) if draws else None
+        os.environ["CCG_LOG_COLUMNS"] = "true" if draws else ""
         installation.building.begin(quality_suites(installation.settings))
         # Who asks for certain models, or for a rebuild, gets all of them.
         leaves_out = context.job_name == "nightly" and not context.is_subset
@@ -90,7 +92,7 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
         building = dbt.cli([*installation.dbt_build, *kept.arguments], context=context)
         import_early()
         try:
-            yield from lineage.added(building.stream()) if lineage else building.stream()
+            yield from lineage.added(building) if lineage else building.stream()
         except DagsterDbtCliRuntimeError as error:
             without = _hold_back(installation, building)
             if without is None:
@@ -99,8 +101,6 @@ def build_assets(settings: Settings) -> dg.AssetsDefinition:
             raise dg.Failure(f"{kept.in_short(str(error))}\nNothing is held back for it: {without}.") from None
         if not context.is_subset:
             kept.vouch()
-            if lineage:
-                lineage.keep()
 
     return dbt_models
 
@@ -122,60 +122,6 @@ def _hold_back(installation: Installation, building: DbtCliInvocation) -> str | 
 
 # What dbt skipped only rests on what failed.
 _FAILED = ("error", "fail", "runtime error", "partial success")
-
-
-class ColumnLineage:
-    """Which columns each column of a model is made from, drawn once for a state of the project.
-
-    Parsing every model's SQL for it takes longer than building the models, and it changes only with the project, so
-    that it is kept in ``dbt/column-lineage.json`` under the project's fingerprint.
-    """
-
-    _KEY = "dagster/column_lineage"
-
-    def __init__(self, settings: Settings) -> None:
-        self._kept = settings.column_lineage
-        self._project = nights.project_fingerprint()
-        self._by_output: dict[str, dict[str, list[tuple[list[str], str]]]] = {}
-        try:
-            kept = json.loads(self._kept.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            kept = {}
-        self.is_known = kept.get("project") == self._project
-        if self.is_known:
-            self._by_output = kept["lineage"]
-
-    def added(self, events: Iterable[Any]) -> Iterator[Any]:
-        """dbt's events, the outputs of models with their column lineage: the one kept, or the one they come with."""
-        for event in events:
-            if not isinstance(event, dg.Output):
-                yield event
-            elif not self.is_known:
-                drawn = event.metadata.get(self._KEY)
-                if isinstance(drawn, dg.TableColumnLineageMetadataValue):
-                    self._by_output[event.output_name] = {
-                        column: [(list(dep.asset_key.path), dep.column_name) for dep in deps]
-                        for column, deps in drawn.value.deps_by_column.items()
-                    }
-                yield event
-            elif event.output_name in self._by_output:
-                yield event.with_metadata({**event.metadata, self._KEY: self._restored(event.output_name)})
-            else:
-                yield event
-
-    def keep(self) -> None:
-        """For the runs to come, after one that built every model."""
-        if not self.is_known:
-            content = json.dumps({"project": self._project, "lineage": self._by_output})
-            durable.put_text(self._kept, content)
-
-    def _restored(self, output_name: str) -> dg.TableColumnLineage:
-        return dg.TableColumnLineage(
-            {
-                column: [dg.TableColumnDep(asset_key=dg.AssetKey(path), column_name=name) for path, name in deps]
-                for column, deps in self._by_output[output_name].items()
-            }
-        )
 
 
 def build_resource(settings: Settings) -> Dbt:

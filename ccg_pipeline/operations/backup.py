@@ -133,14 +133,13 @@ def _nobody_writes(settings: Settings) -> Iterator[None]:
 
 def _files(settings: Settings, with_logs: bool) -> Iterator[tuple[str, Path]]:
     """Name below home and path of each file to keep, in order. Raises `BackupError` at what a tar cannot carry."""
-    kept_though = {settings.column_lineage}
     for folder, folders, names in os.walk(settings.home):
         folders.sort()
         for name in [*folders, *sorted(names)]:
             path = Path(folder) / name
             relative = path.relative_to(settings.home)
             made_anew = relative.parts[0] in _MADE_ANEW and not (with_logs and relative.parts[0] == "logs")
-            if (made_anew and path not in kept_though) or relative.parts[0].startswith("."):
+            if made_anew or relative.parts[0].startswith("."):
                 continue
             if path.is_symlink():
                 raise BackupError(

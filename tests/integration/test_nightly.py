@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pandas as pd
 import pytest
@@ -29,6 +30,48 @@ def test_home_after_a_run(sample_home: Path) -> None:
     assert oct(settings.published.stat().st_mode)[-3:] == "444"
     assert "enabled: false" in (settings.dagster_home / "dagster.yaml").read_text()
     assert list(settings.published.parent.glob("*.next")) == []
+
+
+def test_columns_of_models_are_those_that_they_declare(sample_home: Path) -> None:
+    """Column lineage goes by what is declared, and the dictionary too."""
+    settings = Settings(sample_home, sample_home)
+    manifest = json.loads((settings.dbt_target / "manifest.json").read_text())
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    with opened(settings.warehouse) as con:
+        columns = con.execute("SELECT schema_name, table_name, column_name FROM duckdb_columns()").fetchall()
+    assert len(models) > 100
+    for node in models:
+        made = {column for schema, table, column in columns if (schema, table) == (node["schema"], node["name"])}
+        assert set(node["columns"]) == made, node["name"]
+
+
+def test_every_column_of_a_model_can_be_followed_in_the_catalog(
+    sample_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(sample_home, sample_home)
+    monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
+    manifest = json.loads((settings.dbt_target / "manifest.json").read_text())
+    lineage, types = {}, {}
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        for node in manifest["nodes"].values():
+            if node["resource_type"] != "model" or node["language"] != "sql":
+                continue
+            event = instance.get_latest_materialization_event(dg.AssetKey([node["schema"], node["name"]]))
+            assert event and event.asset_materialization, node["name"]
+            metadata = event.asset_materialization.metadata
+            drawn, schema = metadata["dagster/column_lineage"].value, metadata["dagster/column_schema"].value
+            assert set(drawn.deps_by_column) == set(node["columns"]), node["name"]
+            lineage[node["name"]] = {
+                column: {f"{'.'.join(dep.asset_key.path)}.{dep.column_name}" for dep in deps}
+                for column, deps in drawn.deps_by_column.items()
+            }
+            types[node["name"]] = {column.name: column.type for column in schema.columns}
+    assert lineage["stg_mar__activity"]["org_code"] == {"raw.mar.org_code"}
+    assert "intermediate.int_indicator_counts.numerator" in lineage["fct_indicator_values"]["value"]
+    # A report too; which of two indicators gives its value is told by their ids.
+    of_comparisons = {f"marts.fct_standard_comparisons.{column}" for column in ("indicator_id", "value")}
+    assert lineage["rpt_at_a_glance"]["value"] == of_comparisons
+    assert types["stg_mar__activity"]["org_code"] == "VARCHAR"
 
 
 def test_nothing_new_is_over_before_anything_heavy_is_imported(sample_raw: Path, sample_home: Path) -> None:

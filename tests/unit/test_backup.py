@@ -40,7 +40,6 @@ def settings(tmp_path: Path) -> Settings:
         settings.quarantine / "0123.txt": "reason  it is spoilt\n",
         settings.home / "published" / "2019-05" / "06N" / "06N.html": "<p>pack</p>",
         settings.dagster_home / "dagster.yaml": "telemetry:\n  enabled: false\n",
-        settings.column_lineage: "{}",
         settings.dbt_target / "manifest.json": "{}",
         settings.home / "logs" / "nightly-20190901T020000Z.log": "log",
         settings.scratch / "half.parquet": "half",
@@ -72,7 +71,6 @@ KEPT = {
     "published/2019-05/06N/06N.html",
     "dagster/dagster.yaml",
     "dagster/history/runs.db",
-    "dbt/column-lineage.json",
 }
 
 
