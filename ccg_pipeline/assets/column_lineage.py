@@ -1,7 +1,8 @@
-"""Which columns each column of a model is made from, for Dagster's catalog: read from the SQL that dbt compiled.
+"""Which columns each column of a model is made from, read from the SQL that dbt compiled.
 
-dagster-dbt can draw it too, but reads a model's SQL again for each of its columns, which takes longer than to build the
-models. Does not belong here: which models rest on which, and the types of columns, which come from dbt itself.
+It is recorded with each build, for Dagster's API; of the interfaces only that of Dagster+ draws it. dagster-dbt has it
+too, but reads a model's SQL again for each of its columns, which takes longer than to build the models. Does not belong
+here: which models rest on which, and the types of columns, which come from dbt itself.
 """
 
 from __future__ import annotations
